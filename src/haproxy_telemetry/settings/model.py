@@ -1,0 +1,295 @@
+"""Every setting of the agent: name, type, default, unit, bounds, and why it is so.
+
+This is the one place. The file's keys, the environment's names, the command line's flags, the text of
+``serve --help`` and ``docs/configuration.md`` are all read off these classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from haproxy_telemetry.settings.address import ListenAddress, TcpAddress, parse_listen
+
+KIB = 1024
+MIB = 1024 * KIB
+
+ScopeName = Literal["proc", "sess", "txn", "req", "res"]
+ExportKind = Literal["otlp", "console", "file"]
+LogFormat = Literal["text", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class About(msgspec.Struct, frozen=True):
+    """What people read about a setting.
+
+    ``what`` is a phrase for ``--help``, ``why`` the reason for the default and the bounds, ``flag`` its
+    name on the command line if it has one, ``parse`` makes the value (or an item of a list) from a string.
+    """
+
+    what: str
+    why: str
+    unit: str = ""
+    flag: str = ""
+    parse: Callable[[str], object] | None = None
+
+
+def parse_path(text: str) -> Path:
+    """Return the path that ``text`` writes; an empty one would mean the current directory."""
+    if not text or "\0" in text:
+        raise ValueError("the path of a file")
+    return Path(text)
+
+
+class DslSettings(msgspec.Struct, frozen=True):
+    """How the messages are read."""
+
+    strict: Annotated[
+        bool,
+        About(
+            "read messages as spoa-opentracing does",
+            "By default a bad reference or argument spoils only itself, is counted and said once; the"
+            " original gives up the rest of the message, and a configuration that relies on that can have"
+            " it.",
+            flag="--strict-dsl",
+        ),
+    ] = False
+
+
+class VariablesSettings(msgspec.Struct, frozen=True):
+    """What goes back to HAProxy."""
+
+    scopes: Annotated[
+        tuple[ScopeName, ...],
+        Meta(min_length=1),
+        About(
+            "scope of the variables that the agent sets",
+            "`txn` outlives the request, so log formats can read it; `req` is what the reference"
+            " configuration reads. At least one is needed: HAProxy 3.1.0 loses an answer without a"
+            " variable in it.",
+            flag="--var-scope",
+        ),
+    ] = ("txn", "req")
+
+
+class TraceSettings(msgspec.Struct, frozen=True):
+    """How long and how large unfinished traces may become."""
+
+    upstream_span: Annotated[
+        str,
+        Meta(min_length=1, max_length=255),
+        About(
+            "name of the span whose id the origin gets as its parent",
+            "The origin's span belongs under the span that waited for it. Its id is reserved before that"
+            " span starts.",
+        ),
+    ] = "Server session"
+    ttl: Annotated[
+        float,
+        Meta(ge=0.1, le=86400),
+        About(
+            "time after the last event of a trace until it is exported unfinished",
+            "No SPOE event marks the end of a response, so some traces never finish. Five minutes outlive"
+            " almost every download; a longer time costs memory, a shorter one cuts long responses in two.",
+            unit="seconds",
+        ),
+    ] = 300.0
+    max_traces: Annotated[
+        int,
+        Meta(ge=1, le=10_000_000),
+        About(
+            "unfinished traces held at once",
+            "Past it the oldest one is exported unfinished and counted. Ten thousand are a thousand"
+            " requests a second of ten seconds each.",
+            unit="traces",
+        ),
+    ] = 10_000
+    max_spans: Annotated[
+        int,
+        Meta(ge=1, le=100_000),
+        About(
+            "spans in one trace",
+            "A stream has about nine; more than this means an id that many streams share.",
+            unit="spans",
+        ),
+    ] = 128
+    max_trace_bytes: Annotated[
+        int,
+        Meta(ge=KIB, le=1024 * MIB),
+        About(
+            "memory of one unfinished trace",
+            "A detailed trace has some kilobytes; one whose tags carry all headers must not crowd out the"
+            " others.",
+            unit="bytes",
+        ),
+    ] = 256 * KIB
+    max_bytes: Annotated[
+        int,
+        Meta(ge=MIB, le=1024 * 1024 * MIB),
+        About(
+            "memory of all unfinished traces",
+            "The bound that keeps the agent alive when many traces are large: ten thousand of the largest"
+            " would take ten times as much.",
+            unit="bytes",
+        ),
+    ] = 256 * MIB
+    max_attributes: Annotated[
+        int,
+        Meta(ge=1, le=100_000),
+        About(
+            "attributes of one span",
+            "The default of OpenTelemetry (OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT); those beyond it are counted"
+            " as dropped.",
+            unit="attributes",
+        ),
+    ] = 128
+    max_events: Annotated[
+        int,
+        Meta(ge=1, le=100_000),
+        About(
+            "events of one span",
+            "The default of OpenTelemetry (OTEL_SPAN_EVENT_COUNT_LIMIT); those beyond it are counted as"
+            " dropped.",
+            unit="events",
+        ),
+    ] = 128
+    max_links: Annotated[
+        int,
+        Meta(ge=1, le=100_000),
+        About(
+            "links of one span",
+            "The default of OpenTelemetry (OTEL_SPAN_LINK_COUNT_LIMIT); those beyond it are counted as"
+            " dropped.",
+            unit="links",
+        ),
+    ] = 128
+
+
+class ExportSettings(msgspec.Struct, frozen=True):
+    """Where finished traces go. The details of OTLP are those of OpenTelemetry: the `OTEL_*` variables."""
+
+    to: Annotated[
+        ExportKind,
+        About(
+            "where finished traces go",
+            "`otlp` is what collectors and trace stores take; `console` (standard output) and `file` are"
+            " for trying out.",
+            flag="--export",
+        ),
+    ] = "otlp"
+    file: Annotated[
+        Path | None,
+        About(
+            "the file that `file` writes to",
+            "There is no default: a daemon's working directory is no place for data.",
+            flag="--export-file",
+            parse=parse_path,
+        ),
+    ] = None
+
+
+class WireSettings(msgspec.Struct, frozen=True):
+    """What the agent takes from one connection of HAProxy."""
+
+    max_frame_size: Annotated[
+        int,
+        Meta(ge=256, le=64 * MIB),
+        About(
+            "largest max-frame-size that HAProxy may announce",
+            "HAProxy's own default is 16380 (tune.bufsize less 4) and its least 256. The agent echoes what"
+            " HAProxy announces, since a smaller answer makes bigger messages fail; this bounds the buffer"
+            " of a connection.",
+            unit="bytes",
+        ),
+    ] = MIB
+    max_fragments_bytes: Annotated[
+        int,
+        Meta(ge=256, le=1024 * MIB),
+        About(
+            "unfinished fragmented messages held for one connection",
+            "HAProxy up to 3.0 splits messages that are larger than a frame; the pieces wait here for the"
+            " last one.",
+            unit="bytes",
+        ),
+    ] = MIB
+    max_in_flight: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000),
+        About(
+            "messages of one connection that wait for their answer or their last fragment",
+            "HAProxy keeps 20 of them on a connection by default (max-waiting-frames); far more is a"
+            " broken peer.",
+            unit="messages",
+        ),
+    ] = 1024
+
+
+class ServerSettings(msgspec.Struct, frozen=True):
+    """The process."""
+
+    shutdown_timeout: Annotated[
+        float,
+        Meta(ge=0, le=3600),
+        About(
+            "time from SIGTERM until what is left is given up and said",
+            "Container runtimes kill a process after ten seconds, and the last words must come before that.",
+            unit="seconds",
+        ),
+    ] = 5.0
+    max_connections: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000),
+        About(
+            "connections at once",
+            "HAProxy keeps some per thread; up to 3.0 a refused frame makes it open thousands within a"
+            " second.",
+            unit="connections",
+        ),
+    ] = 4096
+
+
+class LogSettings(msgspec.Struct, frozen=True):
+    """The agent's own log, on standard error."""
+
+    format: Annotated[
+        LogFormat,
+        About(
+            "form of a log line", "`text` reads well in a terminal and in the journal.", flag="--log-format"
+        ),
+    ] = "text"
+    level: Annotated[
+        LogLevel,
+        About(
+            "least level that is logged",
+            "`info` has one line when something begins and one when it ends; `debug` has one for each frame.",
+            flag="--log-level",
+        ),
+    ] = "info"
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """All settings, immutable."""
+
+    listen: Annotated[
+        tuple[ListenAddress, ...],
+        Meta(min_length=1, max_length=1024),
+        About(
+            "address to listen on",
+            "HAProxy is on the same machine in most set-ups, and SPOP has no authentication: another"
+            " address than a loopback one must be asked for. A Unix socket saves 2 to 3 microseconds a"
+            " frame.",
+            flag="--listen",
+            parse=parse_listen,
+        ),
+    ] = (TcpAddress("127.0.0.1", 7000),)
+    dsl: DslSettings = DslSettings()
+    variables: VariablesSettings = VariablesSettings()
+    trace: TraceSettings = TraceSettings()
+    export: ExportSettings = ExportSettings()
+    wire: WireSettings = WireSettings()
+    server: ServerSettings = ServerSettings()
+    log: LogSettings = LogSettings()
