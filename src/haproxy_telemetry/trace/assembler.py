@@ -1,0 +1,311 @@
+"""The assembler: instructions in, finished traces out; every stream's spans by the stream's own id.
+
+It keeps what is alive, bounded in number, in bytes and in time, and decides when a trace is finished: when the
+last of its open spans has ended. Until then nothing leaves, so a trace is complete, its identity may still
+follow a caller's context that comes late, and an id that went upstream finds its span.
+
+Two steps per frame, since a request waits for the answer: :meth:`Assembler.propagate` gives all that the ACK
+needs, :meth:`Assembler.apply` does the rest. Time is an argument everywhere (nanoseconds since the epoch).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Final, final
+
+from haproxy_telemetry.stats import Stats
+from haproxy_telemetry.trace.baggage import format_baggage, parse_baggage
+from haproxy_telemetry.trace.ids import IdSource
+from haproxy_telemetry.trace.instructions import (
+    ALL_SPANS,
+    CHILD_OF,
+    REQUEST_SPANS,
+    RESPONSE_SPANS,
+    Block,
+    Caller,
+    Problem,
+    Propagation,
+    Reference,
+    Told,
+)
+from haproxy_telemetry.trace.live import LiveTrace, OpenSpan, TraceLimits
+from haproxy_telemetry.trace.opentracing import apply_log, apply_tag
+from haproxy_telemetry.trace.spans import FLAG_SAMPLED, FinishedTrace
+from haproxy_telemetry.trace.w3c import SpanContext, format_traceparent, parse_traceparent, parse_tracestate
+
+UPSTREAM_SPAN: Final = b"Server session"
+
+
+@final
+class Assembler:
+    """All live traces. ``upstream_span`` names the span whose id goes upstream, before it starts."""
+
+    def __init__(
+        self,
+        *,
+        ids: IdSource,
+        stats: Stats,
+        limits: TraceLimits = TraceLimits(),  # noqa: B008 (immutable)
+        upstream_span: bytes = UPSTREAM_SPAN,
+        strict: bool = False,
+    ) -> None:
+        self._ids = ids
+        self._stats = stats
+        self._limits = limits
+        self._upstream_span = upstream_span
+        self._strict = strict
+        self._traces: OrderedDict[bytes, LiveTrace] = OrderedDict()  # the one longest without an event first
+        self._bytes = 0
+        self._finished: list[FinishedTrace] = []
+        self._problems: list[Problem] = []
+
+    @property
+    def live(self) -> int:
+        """How many traces are alive."""
+        return len(self._traces)
+
+    def take_finished(self) -> list[FinishedTrace]:
+        """Return the traces that finished since the last call."""
+        finished, self._finished = self._finished, []
+        return finished
+
+    def take_problems(self) -> list[Problem]:
+        """Return what could not be done as asked since the last call."""
+        problems, self._problems = self._problems, []
+        return problems
+
+    # Before the ACK
+
+    def propagate(self, told: Sequence[Told], now: int) -> Propagation | None:
+        """Fix the identity of the streams spoken of; return what HAProxy does not know of the first yet."""
+        first: Propagation | None = None
+        for number, one in enumerate(told):
+            trace = self._identify(one, now)
+            if trace is None or (number > 0 and one.key != told[0].key):
+                continue
+            propagation = self._propagation(trace)
+            if propagation != trace.sent:
+                trace.sent = first = propagation
+        return first
+
+    def _identify(self, told: Told, now: int) -> LiveTrace | None:
+        """Return the stream's trace; a stream that only finishes spans that nobody knows gets none."""
+        trace = self._traces.get(told.key)
+        if trace is None:
+            if told.caller is None and not any(block.span is not None for block in told.blocks):
+                return None
+            trace = self._begin(told.key, now)
+        if told.caller is not None:
+            self._adopt(trace, told.caller)
+        for block in told.blocks:
+            if block.baggage:
+                trace.baggage.update(block.baggage)
+        return trace
+
+    def _begin(self, key: bytes, now: int) -> LiveTrace:
+        if len(self._traces) >= self._limits.max_traces:
+            self._evict("max_traces")
+        trace = LiveTrace(key, self._ids.trace_id(), self._ids.span_id(), now)
+        self._traces[key] = trace
+        return trace
+
+    def _adopt(self, trace: LiveTrace, caller: Caller) -> None:
+        """Let the caller's context hold the trace. The first valid one counts.
+
+        HAProxy's own upstream header is not a caller's: events behind the http-request rules see it.
+        """
+        if caller.traceparent and not trace.remote_span_id:
+            context = parse_traceparent(caller.traceparent)
+            if context is None:
+                self._stats.count("traceparent_invalid")
+            elif context.span_id != trace.upstream_id:
+                trace.trace_id, trace.remote_span_id, trace.flags = context
+        if caller.tracestate and trace.remote_span_id and not trace.trace_state:
+            trace.trace_state = parse_tracestate(caller.tracestate)
+        if caller.baggage:
+            for name, value in parse_baggage(caller.baggage).items():
+                trace.baggage.setdefault(name, value)
+
+    def _propagation(self, trace: LiveTrace) -> Propagation:
+        return Propagation(
+            format_traceparent(SpanContext(trace.trace_id, trace.upstream_id, trace.flags)),
+            trace.trace_state,
+            format_baggage(trace.baggage) if trace.baggage else b"",
+            trace.trace_id.hex().encode("ascii"),
+        )
+
+    # After the ACK
+
+    def apply(self, told: Sequence[Told], size: int, now: int) -> None:
+        """Carry the instructions of one frame of ``size`` bytes out; a trace ends when its last span does."""
+        touched: dict[bytes, LiveTrace] = {}
+        for one in told:
+            trace = self._traces.get(one.key)
+            if trace is None:
+                continue
+            if one.key not in touched:
+                touched[one.key] = trace
+                if not self._account(trace, size, now):
+                    continue
+            if not self._carry_out(trace, one, now):
+                break
+        for trace in touched.values():
+            self._end_if_finished(trace)
+        while self._bytes > self._limits.max_bytes:
+            self._evict("max_bytes")
+
+    def _account(self, trace: LiveTrace, size: int, now: int) -> bool:
+        """Take note of an event; say whether its stream may still grow."""
+        trace.last_event_ns = max(now, trace.last_event_ns)
+        self._traces.move_to_end(trace.key)
+        if trace.size + size > self._limits.max_trace_bytes:
+            self._stats.count("messages_dropped", "trace_too_large")
+            return False
+        trace.size += size
+        self._bytes += size
+        return True
+
+    def _carry_out(self, trace: LiveTrace, told: Told, now: int) -> bool:
+        """Do one message's blocks; ``False`` where strict mode gives up the rest of the frame."""
+        for block in told.blocks:
+            if block.span is not None and not self._speak(trace, block, now):
+                trace.marks.extend(block.finishes)
+                return False
+            self._finish_all(trace, block, now)
+        trace.marks.extend(told.marks)
+        return True
+
+    def _speak(self, trace: LiveTrace, block: Block, now: int) -> bool:
+        """Create the block's span or find it, and set what is said of it."""
+        assert block.span is not None
+        span = trace.open.get(block.span)
+        if span is None:
+            if len(trace.spans) >= self._limits.max_spans:
+                self._stats.count("spans_dropped", "trace_full")
+                return True
+            span = self._start(trace, block, now)
+            if span is None:
+                return False
+        self._describe(trace, span, block, now)
+        return True
+
+    def _start(self, trace: LiveTrace, block: Block, now: int) -> OpenSpan | None:
+        """Start the block's span under its first child-of reference, else under its first reference."""
+        assert block.span is not None
+        targets = self._targets(trace, block.references)
+        if targets is None:
+            return None
+        parent: OpenSpan | None = None
+        for kind, target in targets:
+            if parent is None or (kind == CHILD_OF and targets[0][0] != CHILD_OF):
+                parent = target
+                if kind == CHILD_OF:
+                    break
+        span = OpenSpan(block.span, self._span_id(trace, block.span), parent, now)
+        span.response_side = block.response_side
+        if parent is None and trace.spans:
+            span.own_trace_id = self._ids.trace_id()
+        self._link(span, targets)
+        trace.spans.append(span)
+        trace.open[block.span] = span
+        return span
+
+    def _targets(self, trace: LiveTrace, references: Sequence[Reference]) -> list[tuple[int, OpenSpan]] | None:
+        """Find what is referred to. Unknown: the stream's own span stands in; strict: ``None``.
+
+        A span that has ended is as good a parent as any: its id is known. The original refuses it.
+        """
+        targets: list[tuple[int, OpenSpan]] = []
+        for reference in references:
+            target = trace.open.get(reference.span) if self._strict else trace.find(reference.span)
+            if target is None:
+                self._problems.append(
+                    Problem("unknown_reference", reference.span, "it hangs under the stream's first span")
+                )
+                if self._strict:
+                    return None
+                target = trace.root
+            if target is not None:
+                targets.append((reference.kind, target))
+        return targets
+
+    def _span_id(self, trace: LiveTrace, name: bytes) -> bytes:
+        if name == self._upstream_span and not trace.upstream_taken:
+            trace.upstream_taken = True
+            return trace.upstream_id
+        return self._ids.span_id()
+
+    def _link(self, span: OpenSpan, targets: list[tuple[int, OpenSpan]]) -> None:
+        """Every reference becomes a link but for a lone child-of, of which the parent says all."""
+        if len(targets) == 1 and targets[0][0] == CHILD_OF:
+            return
+        if len(targets) > self._limits.max_links:
+            self._stats.count("links_dropped", "span_full", len(targets) - self._limits.max_links)
+        span.links = targets[: self._limits.max_links]
+
+    def _describe(self, trace: LiveTrace, span: OpenSpan, block: Block, now: int) -> None:
+        for key, value in block.attributes:
+            if key == b"service.name" and isinstance(value, bytes):
+                trace.service = value
+            elif not apply_tag(span, key, value, self._limits.max_attributes):
+                self._stats.count("attributes_dropped", "span_full")
+        if block.log and not apply_log(span, block.log, now, self._limits.max_events):
+            self._stats.count("events_dropped", "span_full")
+
+    # Ends
+
+    def _finish_all(self, trace: LiveTrace, block: Block, now: int) -> None:
+        for name in (*trace.marks, *block.finishes):
+            for span in self._named(trace, name, block.span):
+                trace.finish(span, now)
+        trace.marks.clear()
+
+    def _named(self, trace: LiveTrace, name: bytes, current: bytes | None) -> list[OpenSpan]:
+        """Return the open spans that ``finish`` means; a name that no open span has means none."""
+        if name == ALL_SPANS:
+            return list(trace.open.values())
+        if name == REQUEST_SPANS or name == RESPONSE_SPANS:
+            response = name == RESPONSE_SPANS
+            return [span for span in trace.open.values() if span.response_side == response]
+        span = trace.open.get(name or current or b"")
+        return [span] if span is not None else []
+
+    def _end_if_finished(self, trace: LiveTrace) -> None:
+        if trace.spans and not trace.open and trace.key in self._traces:
+            self._remove(trace)
+
+    def _remove(self, trace: LiveTrace) -> None:
+        del self._traces[trace.key]
+        self._bytes -= trace.size
+        if not trace.spans:
+            return
+        if not trace.flags & FLAG_SAMPLED:
+            self._stats.count("spans_dropped", "unsampled", len(trace.spans))
+            return
+        self._finished.append(trace.finished())
+
+    # Ends that nobody told
+
+    def next_deadline(self) -> int | None:
+        """Return when :meth:`expire` has something to do next, or ``None`` while nothing lives."""
+        for trace in self._traces.values():
+            return trace.last_event_ns + self._limits.ttl_ns
+        return None
+
+    def expire(self, now: int) -> None:
+        """End the traces that nothing was heard of for ``ttl_ns``."""
+        while (deadline := self.next_deadline()) is not None and deadline <= now:
+            self._evict("expired")
+
+    def close(self) -> None:
+        """End all: the agent stops."""
+        while self._traces:
+            self._evict("shutdown")
+
+    def _evict(self, reason: str) -> None:
+        """Let the trace that waited longest go, as what it is: incomplete."""
+        trace = next(iter(self._traces.values()))
+        if trace.cut_short():
+            self._stats.count("traces_incomplete", reason)
+        self._remove(trace)

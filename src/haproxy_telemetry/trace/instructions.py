@@ -1,0 +1,83 @@
+"""What a front door asks of the assembler: the vocabulary of tracing, free of any wire.
+
+The dialect turns messages into these; the assembler carries them out. They are immutable and hold no
+reference to what they came from, so the answer to HAProxy can leave before they are carried out.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from haproxy_telemetry.trace.spans import Attribute
+
+CHILD_OF: Final = 0
+FOLLOWS_FROM: Final = 1
+
+ALL_SPANS: Final = b"*"
+REQUEST_SPANS: Final = b"*req*"
+RESPONSE_SPANS: Final = b"*res*"
+"""The names that ``finish`` understands beside those of spans; ``b""`` is the block's own span."""
+
+
+class Reference(NamedTuple):
+    """``kind`` is :data:`CHILD_OF` or :data:`FOLLOWS_FROM`; ``span`` the name of a span of the same trace."""
+
+    kind: int
+    span: bytes
+
+
+class Block(NamedTuple):
+    """One span's part of a message: create it or speak to it, then finish what is named.
+
+    ``span`` is ``None`` where only ``finishes`` are asked for. ``response_side`` says on which side of the
+    stream a span that starts here belongs, for ``*req*`` and ``*res*``.
+    """
+
+    span: bytes | None
+    references: tuple[Reference, ...]
+    attributes: tuple[Attribute, ...]
+    log: tuple[Attribute, ...]
+    baggage: tuple[tuple[bytes, bytes], ...]
+    finishes: tuple[bytes, ...]
+    response_side: bool
+
+
+class Caller(NamedTuple):
+    """The context headers of the request, as they came; ``b""`` where there was none."""
+
+    traceparent: bytes
+    tracestate: bytes
+    baggage: bytes
+
+
+class Told(NamedTuple):
+    """What one message says about one stream, whose name is ``key`` (HAProxy's ``unique-id``).
+
+    ``marks`` are spans to be finished together with the stream's next block, whenever it comes.
+    """
+
+    key: bytes
+    caller: Caller | None
+    blocks: tuple[Block, ...]
+    marks: tuple[bytes, ...]
+
+
+class Propagation(NamedTuple):
+    """What goes back to HAProxy, and from there upstream: header values, ``trace_id`` in hex."""
+
+    traceparent: bytes
+    tracestate: bytes
+    baggage: bytes
+    trace_id: bytes
+
+
+class Problem(NamedTuple):
+    """One thing that was asked for and could not be done as asked.
+
+    ``reason`` is one of a fixed, small set (it names a counter); ``subject`` comes from the peer; ``hint``
+    says what was done instead and how to mend it.
+    """
+
+    reason: str
+    subject: bytes
+    hint: str

@@ -1,0 +1,203 @@
+"""A trace while it lives: its open and ended spans, and how they become immutable records at the end.
+
+State only, with the few moves it allows. Ids are looked up at the very end, through the objects: the trace's
+identity may still change while it lives (a caller's context that comes late), and so may the id of the span
+that went upstream.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, final
+
+from haproxy_telemetry.trace.instructions import CHILD_OF, FOLLOWS_FROM
+from haproxy_telemetry.trace.spans import (
+    FLAG_HAS_IS_REMOTE,
+    FLAG_IS_REMOTE,
+    FLAG_SAMPLED,
+    KIND_INTERNAL,
+    STATUS_UNSET,
+    Attribute,
+    AttributeValue,
+    FinishedSpan,
+    FinishedTrace,
+    SpanEvent,
+    SpanLink,
+)
+
+_REFERENCE_TYPE: Final[dict[int, tuple[Attribute, ...]]] = {
+    CHILD_OF: ((b"opentracing.ref_type", b"child_of"),),
+    FOLLOWS_FROM: ((b"opentracing.ref_type", b"follows_from"),),
+}
+_INCOMPLETE: Final[Attribute] = (b"haproxy.incomplete", True)
+
+
+class TraceLimits(NamedTuple):
+    """What the assembler holds at most. Times in nanoseconds, sizes in bytes of frame payload.
+
+    Past a limit telemetry is turned away and counted, never a request delayed.
+    """
+
+    ttl_ns: int = 300_000_000_000
+    """Since the stream's last event: longer than HAProxy's usual time-outs, so that only the lost expire."""
+    max_traces: int = 10_000
+    """Streams alive at once: 10,000 of nine spans are some 60 MB."""
+    max_trace_bytes: int = 262_144
+    """Of one stream: sixteen full frames, where a whole request of eight events is under 4 kB."""
+    max_bytes: int = 268_435_456
+    """Of all streams together."""
+    max_spans: int = 128
+    """Of one stream; the mapping of eight events makes nine."""
+    max_attributes: int = 128
+    """Of one span; OpenTelemetry's default (``OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT``), as are the next two."""
+    max_events: int = 128
+    max_links: int = 128
+
+
+@final
+class OpenSpan:
+    """A span that is still written to, or has ended while its trace lives on (``end_ns`` is then not 0)."""
+
+    __slots__ = (
+        "attributes",
+        "dropped_attributes",
+        "dropped_events",
+        "end_ns",
+        "events",
+        "kind",
+        "links",
+        "name",
+        "own_trace_id",
+        "parent",
+        "response_side",
+        "span_id",
+        "start_ns",
+        "status",
+    )
+
+    def __init__(self, name: bytes, span_id: bytes, parent: OpenSpan | None, start_ns: int) -> None:
+        self.name = name
+        self.span_id = span_id
+        self.parent = parent
+        self.own_trace_id: bytes | None = parent.own_trace_id if parent is not None else None
+        self.start_ns = start_ns
+        self.end_ns = 0
+        self.kind = KIND_INTERNAL
+        self.status = STATUS_UNSET
+        self.response_side = False
+        self.attributes: dict[bytes, AttributeValue] = {}
+        self.dropped_attributes = 0
+        self.events: list[SpanEvent] = []
+        self.dropped_events = 0
+        self.links: list[tuple[int, OpenSpan]] = []
+
+    def finish(self, now: int) -> None:
+        """End the span; never before it began, should the clock have been set back."""
+        self.end_ns = max(now, self.start_ns)
+
+
+@final
+class LiveTrace:
+    """All spans of one stream, and the context that they belong to."""
+
+    __slots__ = (
+        "baggage",
+        "flags",
+        "key",
+        "last_event_ns",
+        "marks",
+        "open",
+        "remote_span_id",
+        "sent",
+        "service",
+        "size",
+        "spans",
+        "trace_id",
+        "trace_state",
+        "upstream_id",
+        "upstream_taken",
+    )
+
+    def __init__(self, key: bytes, trace_id: bytes, upstream_id: bytes, now: int) -> None:
+        self.key = key
+        self.trace_id = trace_id
+        self.upstream_id = upstream_id
+        self.upstream_taken = False
+        self.remote_span_id = b""
+        self.flags = FLAG_SAMPLED
+        self.trace_state = b""
+        self.baggage: dict[bytes, bytes] = {}
+        self.service: bytes | None = None
+        self.spans: list[OpenSpan] = []
+        self.open: dict[bytes, OpenSpan] = {}
+        self.marks: list[bytes] = []
+        self.size = 0
+        self.last_event_ns = now
+        self.sent: object = None
+
+    @property
+    def root(self) -> OpenSpan | None:
+        """The span that started first."""
+        return self.spans[0] if self.spans else None
+
+    def find(self, name: bytes) -> OpenSpan | None:
+        """Return the span of that name, an open one if there is, else the last that ended."""
+        span = self.open.get(name)
+        if span is not None:
+            return span
+        for ended in reversed(self.spans):
+            if ended.name == name:
+                return ended
+        return None
+
+    def finish(self, span: OpenSpan, now: int) -> None:
+        """End the span; it can still be referred to."""
+        span.finish(now)
+        del self.open[span.name]
+
+    def cut_short(self) -> int:
+        """End what is still open at the last event that is known of, and say so on it; return how many."""
+        count = len(self.open)
+        for span in list(self.open.values()):
+            span.attributes[_INCOMPLETE[0]] = _INCOMPLETE[1]
+            self.finish(span, self.last_event_ns)
+        return count
+
+    def finished(self) -> FinishedTrace:
+        """Return the immutable records of all spans, in the order in which they started."""
+        if not self.upstream_taken and self.root is not None:
+            # The id went upstream for a span that never started: the stream's own span answers to it, so
+            # that what the origin recorded does not hang in the air.
+            self.root.span_id = self.upstream_id
+        return FinishedTrace(self.service, tuple([self._record(span) for span in self.spans]))
+
+    def _record(self, span: OpenSpan) -> FinishedSpan:
+        parent = span.parent
+        remote = parent is None and self.remote_span_id != b"" and span.own_trace_id is None
+        return FinishedSpan(
+            trace_id=self._trace_id(span),
+            span_id=span.span_id,
+            parent_span_id=parent.span_id if parent is not None else self.remote_span_id if remote else b"",
+            trace_state=self.trace_state,
+            flags=self.flags | FLAG_HAS_IS_REMOTE | (FLAG_IS_REMOTE if remote else 0),
+            name=span.name,
+            kind=span.kind,
+            start_ns=span.start_ns,
+            end_ns=span.end_ns,
+            attributes=tuple(span.attributes.items()),
+            dropped_attributes=span.dropped_attributes,
+            events=tuple(span.events),
+            dropped_events=span.dropped_events,
+            links=tuple([self._link(kind, target) for kind, target in span.links]),
+            status=span.status,
+            status_message=b"",
+        )
+
+    def _link(self, kind: int, target: OpenSpan) -> SpanLink:
+        flags = self.flags | FLAG_HAS_IS_REMOTE
+        return SpanLink(self._trace_id(target), target.span_id, self.trace_state, _REFERENCE_TYPE[kind], flags)
+
+    def _trace_id(self, span: OpenSpan) -> bytes:
+        """A second root has an id of its own, unless a caller's context holds all together."""
+        if span.own_trace_id is None or self.remote_span_id:
+            return self.trace_id
+        return span.own_trace_id

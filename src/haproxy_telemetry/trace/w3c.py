@@ -1,0 +1,73 @@
+"""W3C Trace Context: reading what a caller sent, writing what goes upstream.
+
+Rules: https://www.w3.org/TR/trace-context/ sections 3.2 (traceparent) and 3.3 (tracestate). Input that breaks
+them yields ``None`` or ``b""`` (the trace starts anew), never an error: a stranger's header must not cost
+anybody a request.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+KNOWN_FLAGS: Final = 0x03
+"""sampled (level 1) and random-trace-id (level 2); other bits are not ours to pass on (3.2.2.5)."""
+
+MAX_TRACE_STATE_BYTES: Final = 8192
+"""Longer than any real one (the specification asks for 512): a bound on what one trace may hold."""
+
+MAX_TRACE_STATE_MEMBERS: Final = 32
+
+_TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
+_ZERO_TRACE = bytes(16)
+_ZERO_SPAN = bytes(8)
+
+_KEY = rb"[a-z0-9][a-z0-9_\-*/]{0,255}(?:@[a-z0-9][a-z0-9_\-*/]{0,13})?"
+_VALUE = rb"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
+_MEMBER = re.compile(_KEY + rb"=" + _VALUE)
+
+
+class SpanContext(NamedTuple):
+    """Another service's span: ``trace_id`` 16 bytes, ``span_id`` 8 bytes, W3C ``flags``."""
+
+    trace_id: bytes
+    span_id: bytes
+    flags: int
+
+
+def parse_traceparent(text: bytes) -> SpanContext | None:
+    """Return the caller's span, or ``None`` where section 3.2.2 says to start a new trace."""
+    match = _TRACEPARENT.fullmatch(text.strip(b" \t"))
+    if match is None:
+        return None
+    version, trace_id, span_id, flags, extra = match.groups()
+    if version == b"ff" or (version == b"00" and extra is not None):
+        return None
+    context = SpanContext(_unhex(trace_id), _unhex(span_id), int(flags, 16) & KNOWN_FLAGS)
+    if context.trace_id == _ZERO_TRACE or context.span_id == _ZERO_SPAN:
+        return None
+    return context
+
+
+def _unhex(text: bytes) -> bytes:
+    return bytes.fromhex(text.decode("ascii"))
+
+
+def format_traceparent(context: SpanContext) -> bytes:
+    """Return the header value, version 00."""
+    return f"00-{context.trace_id.hex()}-{context.span_id.hex()}-{context.flags:02x}".encode("ascii")
+
+
+def parse_tracestate(text: bytes) -> bytes:
+    """Return the list members, normalised to ``k=v,k=v``, or ``b""`` if the header as a whole is invalid.
+
+    A duplicated key is passed on as it came: the specification forbids it to writers, not to those who forward.
+    """
+    if len(text) > MAX_TRACE_STATE_BYTES:
+        return b""
+    members = [member for part in text.split(b",") if (member := part.strip(b" \t"))]
+    if len(members) > MAX_TRACE_STATE_MEMBERS:
+        return b""
+    if not all(_MEMBER.fullmatch(member) for member in members):
+        return b""
+    return b",".join(members)
