@@ -21,7 +21,7 @@ MAX_KINDS = 256  # different warnings of one OnceLogger
 Field = str | bytes | int | float | bool | None
 
 
-def configure(form: str, level: str, stream: TextIO | None = None) -> None:
+def configure_logging(form: str, level: str, stream: TextIO | None = None) -> None:
     """Send all logs of the process to ``stream`` (standard error): ``form`` is "text" or "json".
 
     ``level`` is that of the agent; libraries are heard from "warning" on.

@@ -15,9 +15,7 @@ FORMS = "HOST:PORT, [IPV6]:PORT or unix:/absolute/path"
 MAX_PORT = 65535
 MAX_UNIX_PATH = 107  # sun_path of Linux holds 108 bytes, the last one is the terminating NUL
 
-_HOST_NAME = re.compile(
-    r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*"
-)
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*")
 _LIKE_IPV4 = re.compile(r"[0-9.]+")
 
 
@@ -71,9 +69,7 @@ def _parse_unix(text: str) -> UnixAddress:
     if not path.startswith("/") or "\0" in path:
         raise ListenError(text, "the path of a Unix socket must be absolute")
     if size > MAX_UNIX_PATH:
-        raise ListenError(
-            text, f"the path of a Unix socket has at most {MAX_UNIX_PATH} bytes, this one {size}"
-        )
+        raise ListenError(text, f"the path of a Unix socket has at most {MAX_UNIX_PATH} bytes, this one {size}")
     return UnixAddress(path)
 
 

@@ -49,6 +49,11 @@ class Given(msgspec.Struct, frozen=True):
     written: str
     typed: bool
 
+    @property
+    def origin(self) -> str:
+        """Where a person finds it: ``file:line``, or the variable or flag."""
+        return self.where if self.typed else f"{self.where}, {self.written}"
+
 
 class Loaded(msgspec.Struct, frozen=True):
     """The settings, and for each one by its name (``trace.ttl``) where it comes from."""
@@ -75,7 +80,7 @@ def load(config: Path | None, environ: Mapping[str, str], flags: Mapping[str, ob
         given.update((one.setting.name, one) for one in layer)
     values = {name: _value(one) for name, one in given.items()}
     settings = _assemble(values)
-    origins = {s.name: given[s.name].where if s.name in given else DEFAULT for s in SETTINGS}
+    origins = {s.name: given[s.name].origin if s.name in given else DEFAULT for s in SETTINGS}
     _check_together(settings, given)
     return Loaded(settings, origins)
 
@@ -125,9 +130,7 @@ def _flatten(path: Path, text: str, document: dict[str, object]) -> Iterator[tup
             yield from _flatten_section(path, text, key, value)
 
 
-def _flatten_section(
-    path: Path, text: str, section: str, table: dict[str, object]
-) -> Iterator[tuple[str, object]]:
+def _flatten_section(path: Path, text: str, section: str, table: dict[str, object]) -> Iterator[tuple[str, object]]:
     for key, value in table.items():
         if f"{section}.{key}" not in BY_NAME:
             written = f"[{section}] {key}"
@@ -158,11 +161,7 @@ def _place(path: Path, text: str, section: str, key: str) -> str:
 def _from_environment(environ: Mapping[str, str]) -> Iterator[Given]:
     for name in sorted(environ):
         value = environ[name]
-        if (
-            name == CONFIG_VARIABLE
-            or not name.startswith(ENVIRONMENT_PREFIX)
-            or _is_service_link(name, value)
-        ):
+        if name == CONFIG_VARIABLE or not name.startswith(ENVIRONMENT_PREFIX) or _is_service_link(name, value):
             continue
         if name not in BY_VARIABLE:
             raise UnknownSettingError(ENVIRONMENT, name, [*BY_VARIABLE, CONFIG_VARIABLE])
@@ -246,13 +245,9 @@ def _assemble(values: Mapping[str, object]) -> Settings:
 def _check_together(settings: Settings, given: Mapping[str, Given]) -> None:
     trace, wire, export = settings.trace, settings.wire, settings.export
     if trace.max_trace_bytes > trace.max_bytes:
-        raise _conflict(
-            given, settings, "trace.max_trace_bytes", "trace.max_bytes", "one trace must fit into all"
-        )
+        raise _conflict(given, settings, "trace.max_trace_bytes", "trace.max_bytes", "one trace must fit into all")
     if wire.max_fragments_bytes < wire.max_frame_size:
-        raise _conflict(
-            given, settings, "wire.max_fragments_bytes", "wire.max_frame_size", "one frame must fit"
-        )
+        raise _conflict(given, settings, "wire.max_fragments_bytes", "wire.max_frame_size", "one frame must fit")
     if export.to == "file" and export.file is None:
         raise _conflict(given, settings, "export.to", "export.file", "a path is needed")
     file = given.get("export.file")
@@ -260,9 +255,7 @@ def _check_together(settings: Settings, given: Mapping[str, Given]) -> None:
         raise _conflict(given, settings, "export.file", "export.to", "the path is used with --export file")
 
 
-def _conflict(
-    given: Mapping[str, Given], settings: Settings, name: str, other: str, expected: str
-) -> ConflictError:
+def _conflict(given: Mapping[str, Given], settings: Settings, name: str, other: str, expected: str) -> ConflictError:
     one = given.get(name) or given.get(other)
     where = one.where if one else DEFAULT
     written = given[name].written if name in given else BY_NAME[name].label

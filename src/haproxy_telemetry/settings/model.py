@@ -28,13 +28,15 @@ class About(msgspec.Struct, frozen=True):
     """What people read about a setting.
 
     ``what`` is a phrase for ``--help``, ``why`` the reason for the default and the bounds, ``flag`` its
-    name on the command line if it has one, ``parse`` makes the value (or an item of a list) from a string.
+    name on the command line if it has one, ``metavar`` its value there, ``parse`` makes
+    the value, or an item of a list, from a string.
     """
 
     what: str
     why: str
     unit: str = ""
     flag: str = ""
+    metavar: str = ""
     parse: Callable[[str], object] | None = None
 
 
@@ -72,6 +74,7 @@ class VariablesSettings(msgspec.Struct, frozen=True):
             " configuration reads. At least one is needed: HAProxy 3.1.0 loses an answer without a"
             " variable in it.",
             flag="--var-scope",
+            metavar="SCOPE",
         ),
     ] = ("txn", "req")
 
@@ -84,8 +87,7 @@ class TraceSettings(msgspec.Struct, frozen=True):
         Meta(min_length=1, max_length=255),
         About(
             "name of the span whose id the origin gets as its parent",
-            "The origin's span belongs under the span that waited for it. Its id is reserved before that"
-            " span starts.",
+            "The origin's span belongs under the span that waited for it. Its id is reserved before that span starts.",
         ),
     ] = "Server session"
     ttl: Annotated[
@@ -122,8 +124,7 @@ class TraceSettings(msgspec.Struct, frozen=True):
         Meta(ge=KIB, le=1024 * MIB),
         About(
             "memory of one unfinished trace",
-            "A detailed trace has some kilobytes; one whose tags carry all headers must not crowd out the"
-            " others.",
+            "A detailed trace has some kilobytes; one whose tags carry all headers must not crowd out the others.",
             unit="bytes",
         ),
     ] = 256 * KIB
@@ -142,8 +143,7 @@ class TraceSettings(msgspec.Struct, frozen=True):
         Meta(ge=1, le=100_000),
         About(
             "attributes of one span",
-            "The default of OpenTelemetry (OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT); those beyond it are counted"
-            " as dropped.",
+            "The default of OpenTelemetry (OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT); those beyond it are counted as dropped.",
             unit="attributes",
         ),
     ] = 128
@@ -152,8 +152,7 @@ class TraceSettings(msgspec.Struct, frozen=True):
         Meta(ge=1, le=100_000),
         About(
             "events of one span",
-            "The default of OpenTelemetry (OTEL_SPAN_EVENT_COUNT_LIMIT); those beyond it are counted as"
-            " dropped.",
+            "The default of OpenTelemetry (OTEL_SPAN_EVENT_COUNT_LIMIT); those beyond it are counted as dropped.",
             unit="events",
         ),
     ] = 128
@@ -162,8 +161,7 @@ class TraceSettings(msgspec.Struct, frozen=True):
         Meta(ge=1, le=100_000),
         About(
             "links of one span",
-            "The default of OpenTelemetry (OTEL_SPAN_LINK_COUNT_LIMIT); those beyond it are counted as"
-            " dropped.",
+            "The default of OpenTelemetry (OTEL_SPAN_LINK_COUNT_LIMIT); those beyond it are counted as dropped.",
             unit="links",
         ),
     ] = 128
@@ -187,6 +185,7 @@ class ExportSettings(msgspec.Struct, frozen=True):
             "the file that `file` writes to",
             "There is no default: a daemon's working directory is no place for data.",
             flag="--export-file",
+            metavar="PATH",
             parse=parse_path,
         ),
     ] = None
@@ -211,8 +210,8 @@ class WireSettings(msgspec.Struct, frozen=True):
         Meta(ge=256, le=1024 * MIB),
         About(
             "unfinished fragmented messages held for one connection",
-            "HAProxy up to 3.0 splits messages that are larger than a frame; the pieces wait here for the"
-            " last one.",
+            "HAProxy up to 3.0 splits messages that are larger than a frame; the pieces wait here for the last one. So this is"
+            " also the size of the largest message.",
             unit="bytes",
         ),
     ] = MIB
@@ -220,10 +219,9 @@ class WireSettings(msgspec.Struct, frozen=True):
         int,
         Meta(ge=1, le=1_000_000),
         About(
-            "messages of one connection that wait for their answer or their last fragment",
-            "HAProxy keeps 20 of them on a connection by default (max-waiting-frames); far more is a"
-            " broken peer.",
-            unit="messages",
+            "NOTIFY frames of one connection that wait for their answer",
+            "HAProxy keeps 20 of them on a connection by default (max-waiting-frames); far more is a broken peer.",
+            unit="frames",
         ),
     ] = 1024
 
@@ -245,8 +243,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
         Meta(ge=1, le=1_000_000),
         About(
             "connections at once",
-            "HAProxy keeps some per thread; up to 3.0 a refused frame makes it open thousands within a"
-            " second.",
+            "HAProxy keeps some per thread; up to 3.0 a refused frame makes it open thousands within a second.",
             unit="connections",
         ),
     ] = 4096
@@ -257,9 +254,7 @@ class LogSettings(msgspec.Struct, frozen=True):
 
     format: Annotated[
         LogFormat,
-        About(
-            "form of a log line", "`text` reads well in a terminal and in the journal.", flag="--log-format"
-        ),
+        About("form of a log line", "`text` reads well in a terminal and in the journal.", flag="--log-format"),
     ] = "text"
     level: Annotated[
         LogLevel,
@@ -267,6 +262,7 @@ class LogSettings(msgspec.Struct, frozen=True):
             "least level that is logged",
             "`info` has one line when something begins and one when it ends; `debug` has one for each frame.",
             flag="--log-level",
+            metavar="LEVEL",
         ),
     ] = "info"
 
@@ -283,6 +279,7 @@ class Settings(msgspec.Struct, frozen=True):
             " address than a loopback one must be asked for. A Unix socket saves 2 to 3 microseconds a"
             " frame.",
             flag="--listen",
+            metavar="ADDRESS",
             parse=parse_listen,
         ),
     ] = (TcpAddress("127.0.0.1", 7000),)

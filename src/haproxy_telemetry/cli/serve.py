@@ -1,0 +1,83 @@
+"""``haproxy-telemetry serve``: the settings from everywhere, then the server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from haproxy_telemetry.settings import Settings, SettingsError, load
+from haproxy_telemetry.settings.catalog import CONFIG_VARIABLE, SETTINGS, Setting
+from haproxy_telemetry.settings.toml import as_toml, in_words
+
+
+class WrongSettings(click.ClickException):
+    """What is wrong with the settings, told without a traceback."""
+
+    exit_code = 2
+
+
+def _option(setting: Setting) -> Callable[[Any], Any]:
+    """Return the option of a setting. Values stay text: the loader checks all three sources alike."""
+    flag, parameter = setting.about.flag, setting.name.replace(".", "__")
+    if setting.kind is bool:
+        return click.option(flag, parameter, is_flag=True, help=_help(setting))
+    return click.option(flag, parameter, multiple=setting.many, metavar=_metavar(setting), help=_help(setting))
+
+
+def _help(setting: Setting) -> str:
+    what = setting.about.what[0].upper() + setting.about.what[1:]
+    if setting.kind is bool:
+        return f"{what}."
+    if setting.choices and setting.about.metavar:
+        what += f": {', '.join(setting.choices)}"
+    again = " May be repeated." if setting.many else ""
+    default = "" if setting.default is None else f" Default: {in_words(setting.default)}."
+    return f"{what}.{again}{default}"
+
+
+def _metavar(setting: Setting) -> str:
+    return setting.about.metavar or "|".join(setting.choices)
+
+
+def _options_of_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    for setting in reversed([one for one in SETTINGS if one.about.flag]):
+        command = _option(setting)(command)
+    return command
+
+
+@click.command(
+    epilog=f"All settings are in the file (TOML) and in the environment ({CONFIG_VARIABLE} names the file)."
+    " Flags win over the environment, the environment over the file. Where OTLP goes is said by"
+    " OpenTelemetry's variables OTEL_EXPORTER_OTLP_*. Exit codes: 0 stopped as asked, 1 failed, 2 wrong settings."
+)
+@_options_of_settings
+@click.option("--config", "-c", metavar="FILE", type=click.Path(path_type=Path), help="Read settings from FILE.")
+@click.option("--check", "-t", is_flag=True, help="Print the settings and exit.")
+@click.pass_context
+def serve(ctx: click.Context, /, config: Path | None, check: bool, **flags: object) -> None:
+    """Run the agent.
+
+    HAProxy connects to it by SPOP; traces leave it by OTLP.
+    """
+    settings = _load(config, {name.replace("__", "."): value for name, value in flags.items()}, show=check)
+    ctx.exit(0 if check else _run(settings))
+
+
+def _load(config: Path | None, flags: dict[str, object], *, show: bool) -> Settings:
+    try:
+        loaded = load(config, os.environ, flags)
+    except SettingsError as error:
+        raise WrongSettings(str(error)) from error
+    if show:
+        click.echo(as_toml(loaded), nl=False)
+    return loaded.settings
+
+
+def _run(settings: Settings) -> int:
+    from haproxy_telemetry import server
+
+    return server.run(settings, os.environ)
