@@ -1,0 +1,47 @@
+"""SPOP, the protocol between HAProxy's SPOE and an agent, without any I/O: see ``docs/spop.md``."""
+
+from .actions import HARMLESS_ACTION, Action, Scope, SetVar, UnsetVar
+from .connection import AgentConnection
+from .errors import MisuseError, SpopError
+from .events import Aborted, Connected, Disconnected, Event, Failed, HealthChecked, Notified, Skipped
+from .frames import FrameType
+from .handshake import DEFAULT_CAPABILITIES, Hello
+from .limits import Limits
+from .messages import Message, Pair
+from .scalars import Binary, Int32, Uint32, Uint64
+from .states import State
+from .status import StatusCode, describe_status
+from .values import Value
+
+__all__ = [
+    "DEFAULT_CAPABILITIES",
+    "HARMLESS_ACTION",
+    "Aborted",
+    "Action",
+    "AgentConnection",
+    "Binary",
+    "Connected",
+    "Disconnected",
+    "Event",
+    "Failed",
+    "FrameType",
+    "HealthChecked",
+    "Hello",
+    "Int32",
+    "Limits",
+    "Message",
+    "MisuseError",
+    "Notified",
+    "Pair",
+    "Scope",
+    "SetVar",
+    "Skipped",
+    "SpopError",
+    "State",
+    "StatusCode",
+    "Uint32",
+    "Uint64",
+    "UnsetVar",
+    "Value",
+    "describe_status",
+]

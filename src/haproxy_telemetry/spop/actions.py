@@ -1,0 +1,131 @@
+"""The payload of ACK: what HAProxy is to do with its variables (SPOE.txt 3.4), both ways.
+
+HAProxy puts its ``var-prefix`` before the name (``set-var`` of "b" in scope TXN gives ``txn.<prefix>.b``),
+ignores names that its configuration does not mention, and applies what stands before a malformed action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from functools import lru_cache
+from typing import Final, NamedTuple, TypeAlias
+
+from .errors import BadField, TruncatedFrame, UnknownType
+from .messages import parse_string
+from .values import Value, parse_value, serialize_string, serialize_value
+
+SET_VAR: Final = 1
+UNSET_VAR: Final = 2
+
+
+class Scope(IntEnum):
+    """How long a variable lives in HAProxy."""
+
+    PROC = 0
+    SESS = 1
+    TXN = 2
+    REQ = 3
+    RES = 4
+
+
+class SetVar(NamedTuple):
+    """Give a variable a value; NULL unsets it."""
+
+    scope: Scope
+    name: bytes
+    value: Value
+
+
+class UnsetVar(NamedTuple):
+    """Take a variable away."""
+
+    scope: Scope
+    name: bytes
+
+
+Action: TypeAlias = SetVar | UnsetVar
+
+HARMLESS_ACTION: Final = UnsetVar(Scope.TXN, b"_none")
+"""Put in an ACK that has no other: HAProxy 3.1.0 loses an ACK without actions and lets the stream wait the
+whole ``timeout processing``. No configuration names this variable, and every version ignores that."""
+
+
+@lru_cache(maxsize=1024)
+def _set_var_head(scope: int, name: bytes) -> bytes:
+    """Everything before the value; names are few, they come from the agent's configuration."""
+    return bytes((SET_VAR, 3, scope)) + serialize_string(name)
+
+
+@lru_cache(maxsize=1024)
+def _unset_var(scope: int, name: bytes) -> bytes:
+    return bytes((UNSET_VAR, 2, scope)) + serialize_string(name)
+
+
+def serialize_action(action: Action) -> bytes:
+    """Return one action. Raises ValueError for an int of more than 64 bits."""
+    if isinstance(action, SetVar):
+        return _set_var_head(action.scope, action.name) + serialize_value(action.value)
+    return _unset_var(action.scope, action.name)
+
+
+HARMLESS: Final = serialize_action(HARMLESS_ACTION)
+
+
+def serialize_actions(actions: Sequence[Action], room: int) -> tuple[bytes, int]:
+    """Return the LIST-OF-ACTIONS that fits in ``room`` bytes, and how many trailing actions were left out.
+
+    Only trailing ones: actions are applied in order, and leaving out one in the middle could change what
+    a later one means. Where none is left, HARMLESS_ACTION stands in, if there is room even for that.
+    """
+    if not actions:
+        return (HARMLESS if room >= len(HARMLESS) else b""), 0
+    parts = [serialize_action(action) for action in actions]
+    payload = b"".join(parts)
+    left_out = 0
+    while len(payload) > room:
+        left_out += 1
+        payload = payload[: -len(parts[-left_out])]
+    if not payload and room >= len(HARMLESS):
+        payload = HARMLESS
+    return payload, left_out
+
+
+def parse_actions(data: bytes, pos: int) -> list[Action]:
+    """Parse LIST-OF-ACTIONS from ``pos`` to the end of ``data``, as HAProxy reads what an agent sends.
+
+    Raises InvalidFrame, or IndexError where ``data`` ends too early.
+    """
+    actions: list[Action] = []
+    end = len(data)
+    while pos < end:
+        action, pos = parse_action(data, pos)
+        actions.append(action)
+    if pos != end:
+        raise TruncatedFrame(end)
+    return actions
+
+
+def parse_action(data: bytes, pos: int) -> tuple[Action, int]:
+    """Return the action at ``pos`` and the position after it, which is past the end if it was cut short."""
+    kind = data[pos]
+    if kind != SET_VAR and kind != UNSET_VAR:
+        raise UnknownType("action", kind)
+    _expect_arguments(data[pos + 1], 3 if kind == SET_VAR else 2)
+    scope = _scope(data[pos + 2])
+    name, pos = parse_string(data, pos + 3)
+    if kind == UNSET_VAR:
+        return UnsetVar(scope, name), pos
+    value, pos = parse_value(data, pos)
+    return SetVar(scope, name, value), pos
+
+
+def _expect_arguments(found: int, expected: int) -> None:
+    if found != expected:
+        raise BadField("NB-ARGS", found, str(expected))
+
+
+def _scope(number: int) -> Scope:
+    if number > Scope.RES:
+        raise UnknownType("scope", number)
+    return Scope(number)

@@ -1,0 +1,297 @@
+"""One connection that HAProxy opened to the agent, as a pure object: bytes in, events out, bytes to send.
+
+The contract of whoever drives it (``docs/spop.md`` has a whole program):
+
+1. give every chunk that the socket yields to ``receive_data``, and look at the events in order;
+2. give every ``Notified`` to ``acknowledge``, once, as soon as possible: HAProxy holds a stream for it;
+3. send what ``data_to_send`` returns; ACKs go out before a DISCONNECT, whatever caused it;
+4. when ``closed`` is true, close the socket after that.
+
+End of file and a reset need no call: HAProxy ends connections that way (3.1 and later always), and a closed
+connection says nothing about the streams whose events it carried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from .actions import Action, serialize_actions
+from .errors import (
+    BadField,
+    FragmentationRefused,
+    FrameTooBig,
+    InterlacedFrames,
+    MisorderedFrame,
+    MisuseError,
+    SpopError,
+    TooMuchHeld,
+    TruncatedFrame,
+)
+from .events import Aborted, Connected, Disconnected, Event, Failed, HealthChecked, Notified, Skipped
+from .fragments import Fragments, Ids
+from .frames import ABORT, FIN, LENGTH_SIZE, FrameType, Header, frame_label, parse_header, serialize_ids
+from .handshake import (
+    ASYNC,
+    DEFAULT_CAPABILITIES,
+    FRAGMENTATION,
+    agreed_capabilities,
+    agreed_frame_size,
+    parse_disconnect,
+    parse_hello,
+    serialize_agent_disconnect,
+    serialize_agent_hello,
+)
+from .limits import Limits
+from .messages import Message, parse_messages
+from .states import FINAL, TRANSITIONS, State, Step
+from .status import StatusCode, describe_status
+
+_FRAME_TYPES: Final = {int(frame_type): frame_type for frame_type in FrameType}
+
+_ACK_FLAGS: Final = b"\x67\x00\x00\x00\x01"
+"""Type ACK and FIN: HAProxy takes no ACK in pieces (DISCONNECT 10 up to 3.0, a reset from 3.1 on)."""
+_ACK_HEADS: Final = tuple(size.to_bytes(LENGTH_SIZE, "big") + _ACK_FLAGS for size in range(512))
+"""Length, type and flags of every ACK of usual size, by that size."""
+
+
+class AgentConnection:
+    """The agent's end of one connection. Not for use from two threads at once."""
+
+    def __init__(self, limits: Limits | None = None, capabilities: Sequence[bytes] = DEFAULT_CAPABILITIES) -> None:
+        if ASYNC in capabilities:
+            raise ValueError("async cannot be offered: every ACK leaves on the connection of its NOTIFY")
+        self.limits: Final = limits or Limits()
+        self.capabilities: tuple[bytes, ...] = tuple(capabilities)
+        """Offered; after the HELLO, those announced."""
+        self.max_frame_size = self.limits.hello_size
+        """Of frames in both directions, without their length field; the agreed one after the HELLO."""
+        self.state = State.WAITING
+        self.closed = False
+        """Nothing more is read: send what ``data_to_send`` returns, then close the socket."""
+        self._held = bytearray()
+        self._wanted = 0
+        self._fragments = Fragments(self.limits)
+        self._in_flight: dict[Ids, Notified] = {}
+        self._out: list[bytes] = []
+        self._farewell = b""
+
+    @property
+    def frames_in_flight(self) -> int:
+        """How many NOTIFY frames wait for ``acknowledge``."""
+        return len(self._in_flight)
+
+    # Receiving
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> list[Event]:
+        """Take bytes as they came, in any chunking, and return what they complete.
+
+        Never raises for what the peer sent: a fault is the event ``Failed``, after the events before it, and
+        ``closed`` is true from then on. ``data`` is copied where it is not ``bytes``, so a view of a buffer
+        that is used again is fine. Keeps at most one unfinished frame, ``max_frame_size`` bytes.
+        """
+        if self.closed:
+            return []
+        if self._held:
+            self._held += data
+            if len(self._held) < self._wanted:
+                return []
+            data = bytes(self._held)
+            self._held.clear()
+        elif not isinstance(data, bytes):
+            data = bytes(data)
+        events: list[Event] = []
+        try:
+            self._receive_frames(data, events)
+        except SpopError as error:
+            events.append(self._fail(error))
+        return events
+
+    def _receive_frames(self, data: bytes, events: list[Event]) -> None:
+        """Cut ``data`` into frames, handle each, keep what is left of the last."""
+        pos, end = 0, len(data)
+        while end - pos >= LENGTH_SIZE:
+            start = pos + LENGTH_SIZE
+            size = int.from_bytes(data[pos:start], "big")
+            if size > self.max_frame_size:
+                raise FrameTooBig(size, self.max_frame_size)
+            if end - start < size:
+                break
+            pos = start + size
+            frame = data[start:pos]
+            try:
+                event = self._receive_frame(frame)
+            except IndexError:
+                # The one place where a read past the end of a frame becomes our error (see varint.py).
+                raise TruncatedFrame(size) from None
+            if event is not None:
+                events.append(event)
+            if self.closed:
+                return
+        if pos < end:
+            self._hold(data, pos)
+
+    def _hold(self, data: bytes, pos: int) -> None:
+        """Keep the unfinished frame at ``pos``; do not look again before it, or its length, is complete."""
+        self._held += data[pos:]
+        self._wanted = LENGTH_SIZE
+        if len(self._held) >= LENGTH_SIZE:
+            self._wanted += int.from_bytes(self._held[:LENGTH_SIZE], "big")
+
+    def _receive_frame(self, frame: bytes) -> Event | None:
+        """Handle one frame, without its length field; None while it is one of several pieces."""
+        if frame[0] == FrameType.NOTIFY and self.state is State.CONNECTED:
+            header = parse_header(frame)
+            if header.flags == FIN:
+                return self._notified(header, frame)
+            return self._fragment(header, frame)
+        frame_type = _FRAME_TYPES.get(frame[0])
+        if frame_type is None:
+            return self._skip(frame[0])
+        return self._receive_control(frame_type, frame)
+
+    def _receive_control(self, frame_type: FrameType, frame: bytes) -> Event | None:
+        """Handle everything that comes seldom: all but NOTIFY while connected."""
+        if (self.state, frame_type) not in TRANSITIONS:
+            raise MisorderedFrame(frame_type.label, self.state.value)
+        header = parse_header(frame)
+        if frame_type is FrameType.UNSET:
+            return self._fragment(header, frame)
+        self._check_control(frame_type, header)
+        if frame_type is FrameType.HAPROXY_HELLO:
+            return self._greet(frame, header.payload_at)
+        return self._part(frame, header.payload_at)
+
+    def _check_control(self, frame_type: FrameType, header: Header) -> None:
+        """HELLO and DISCONNECT are one frame each, outside of any stream (SPOE.txt 3.2.4, 3.2.8)."""
+        if not header.flags & FIN:
+            raise FragmentationRefused(frame_type.label)
+        if header.stream_id or header.frame_id:
+            found = f"stream {header.stream_id} frame {header.frame_id}"
+            raise BadField(f"ids of {frame_type.label}", found, "both 0")
+
+    def _skip(self, frame_type: int) -> Event:
+        if (self.state, Step.UNKNOWN_FRAME) not in TRANSITIONS:
+            raise MisorderedFrame(frame_label(frame_type), self.state.value)
+        return Skipped(frame_type, "unknown frame type")
+
+    # HELLO and DISCONNECT
+
+    def _greet(self, frame: bytes, pos: int) -> Event:
+        """Answer HAPROXY-HELLO."""
+        hello = parse_hello(frame, pos)
+        self.max_frame_size = agreed_frame_size(hello, self.limits)
+        self.capabilities = agreed_capabilities(hello, self.capabilities)
+        self._out.append(serialize_agent_hello(self.max_frame_size, self.capabilities))
+        self._move(Step.HEALTH_CHECK if hello.healthcheck else FrameType.HAPROXY_HELLO)
+        return HealthChecked(hello) if hello.healthcheck else Connected(hello)
+
+    def _part(self, frame: bytes, pos: int) -> Event:
+        """Answer HAPROXY-DISCONNECT, as SPOE.txt 3.2.8 asks for, and be done."""
+        goodbye = parse_disconnect(frame, pos)
+        self._leave(FrameType.HAPROXY_DISCONNECT, StatusCode.NORMAL)
+        return Disconnected(goodbye.status, goodbye.message)
+
+    def _fail(self, error: SpopError) -> Event:
+        self._leave(Step.FAULT, error.status)
+        return Failed(error)
+
+    def _leave(self, step: FrameType | Step, status: int, message: bytes = b"") -> None:
+        """End the connection by ``step``; the DISCONNECT waits for the ACKs of what came before it."""
+        self._farewell = serialize_agent_disconnect(status, message or describe_status(status).encode())
+        self._move(step)
+
+    def _move(self, step: FrameType | Step) -> None:
+        """Take a step of the table: the only place that changes the state."""
+        self.state = TRANSITIONS[self.state, step]
+        if self.state in FINAL:
+            self.closed = True
+            self._held.clear()
+            self._fragments.clear()
+
+    # NOTIFY
+
+    def _notified(self, header: Header, frame: bytes) -> Event:
+        """Report a NOTIFY that is whole in one frame."""
+        ids = (header.stream_id, header.frame_id)
+        if ids in self._fragments:
+            raise InterlacedFrames(*ids, "still in pieces")
+        return self._hand_over(ids, parse_messages(frame, header.payload_at), len(frame))
+
+    def _hand_over(self, ids: Ids, messages: tuple[Message, ...], size: int) -> Event:
+        """Report a NOTIFY and expect its ACK."""
+        in_flight = self._in_flight
+        if ids in in_flight:
+            raise InterlacedFrames(*ids, "not acknowledged yet")
+        if len(in_flight) >= self.limits.frames_in_flight:
+            raise TooMuchHeld("frames_in_flight", self.limits.frames_in_flight)
+        event = in_flight[ids] = Notified(ids[0], ids[1], messages, size)
+        return event
+
+    def _fragment(self, header: Header, frame: bytes) -> Event | None:
+        """Take a NOTIFY without FIN, or an UNSET."""
+        if FRAGMENTATION not in self.capabilities:
+            raise FragmentationRefused(frame_label(header.type))
+        ids = (header.stream_id, header.frame_id)
+        if header.flags & ABORT:
+            self._fragments.take(ids)
+            return Aborted(*ids)
+        payload = frame[header.payload_at :]
+        if header.type == FrameType.NOTIFY:
+            self._fragments.begin(ids, payload, len(frame))
+        else:
+            self._fragments.add(ids, payload, len(frame))
+        if not header.flags & FIN:
+            return None
+        whole, size = self._fragments.take(ids)
+        return self._hand_over(ids, parse_messages(whole, 0), size)
+
+    # Sending
+
+    def acknowledge(self, notified: Notified, actions: Sequence[Action] = ()) -> int:
+        """Queue the ACK of ``notified`` and return how many trailing actions did not fit in a frame.
+
+        One ACK per NOTIFY, in any order: a second, or one for ids that HAProxy does not wait for, makes it
+        reset the connection (3.1 and later), so both are MisuseError here. An empty list is sent as one
+        action without effect, because HAProxy 3.1.0 loses an ACK that has none. After the DISCONNECT has
+        been handed out HAProxy listens no more: nothing is queued, and all actions count as left out.
+        """
+        ids = (notified.stream_id, notified.frame_id)
+        if self._in_flight.get(ids) is not notified:
+            raise MisuseError(f"stream {ids[0]} frame {ids[1]} is not waiting for an ACK on this connection")
+        del self._in_flight[ids]
+        if self.closed and not self._farewell:
+            return len(actions)
+        id_bytes = serialize_ids(*ids)
+        room = self.max_frame_size - len(_ACK_FLAGS) - len(id_bytes)
+        payload, left_out = serialize_actions(actions, room)
+        size = len(_ACK_FLAGS) + len(id_bytes) + len(payload)
+        self._out.append(_ack_head(size) + id_bytes + payload)
+        return left_out
+
+    def disconnect(self, status: int = StatusCode.NORMAL, message: bytes | str = b"") -> None:
+        """Queue AGENT-DISCONNECT and be ``closed``; without effect if the connection is over already.
+
+        Acknowledge what is in flight before sending: HAProxy makes a stream that gets no ACK wait. A message
+        is cut to 160 bytes; without one, the text of ``status`` is sent.
+        """
+        if not self.closed:
+            self._leave(Step.LEAVE, status, message.encode() if isinstance(message, str) else message)
+
+    def data_to_send(self) -> bytes:
+        """Return everything queued since the last call, b"" if nothing is; a DISCONNECT comes last."""
+        if self._farewell:
+            self._out.append(self._farewell)
+            self._farewell = b""
+        out = self._out
+        if not out:
+            return b""
+        self._out = []
+        return out[0] if len(out) == 1 else b"".join(out)
+
+
+def _ack_head(size: int) -> bytes:
+    """Return length, type and flags of an ACK of ``size`` bytes after the length field."""
+    if size < len(_ACK_HEADS):
+        return _ACK_HEADS[size]
+    return size.to_bytes(LENGTH_SIZE, "big") + _ACK_FLAGS

@@ -1,0 +1,185 @@
+"""What can be wrong with the peer's bytes, and the status code that tells the peer so.
+
+::
+
+    SpopError                        its ``status`` goes into our AGENT-DISCONNECT (SPOE.txt 3.5)
+    ├── FrameTooBig               3  length above the negotiated max-frame-size
+    ├── InvalidFrame              4
+    │   ├── TruncatedFrame           the frame ends inside of what it announced
+    │   ├── VarintTooLong            an integer of more than 64 bits
+    │   ├── UnknownType              a data type or action that SPOE.txt does not define
+    │   ├── BadField                 a field has a value that it must not have
+    │   └── MisorderedFrame          a legal frame in a state that does not expect it
+    ├── HandshakeError
+    │   ├── MissingKey          5 6 7  no supported-versions, max-frame-size or capabilities
+    │   ├── UnsupportedVersion    8
+    │   └── BadMaxFrameSize       9
+    ├── FragmentationRefused     10  a fragment where none is allowed
+    ├── InterlacedFrames         11  a second frame under the ids of one still in pieces
+    ├── UnknownFrame             12  a fragment of a frame that never began
+    └── TooMuchHeld              13  one of our bounds: frames in flight, fragments held
+
+    MisuseError                      the driver's own mistake, never the peer's
+
+Every member keeps the values it speaks about and writes its own sentence.
+"""
+
+# ruff: noqa: N818 - the members are named by what is wrong, in SPOE.txt's words; their root says Error
+from __future__ import annotations
+
+from .status import StatusCode
+
+
+class SpopError(Exception):
+    """The peer broke the protocol, or asked for more than our limits allow. ``str()`` is a full sentence."""
+
+    status: StatusCode = StatusCode.UNKNOWN
+
+
+class FrameTooBig(SpopError):
+    """A frame announces more bytes than ``limit``; it is refused before any of them is kept."""
+
+    status = StatusCode.FRAME_TOO_BIG
+
+    def __init__(self, size: int, limit: int) -> None:
+        self.size = size
+        self.limit = limit
+        super().__init__(f"a frame of {size} bytes is above the limit of {limit}")
+
+
+class InvalidFrame(SpopError):
+    """A frame that does not follow SPOE.txt 3.2."""
+
+    status = StatusCode.INVALID_FRAME
+
+
+class TruncatedFrame(InvalidFrame):
+    """Something in the frame reaches past its end; ``size`` is the frame's."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        super().__init__(f"the frame of {size} bytes ends in the middle of a field")
+
+
+class VarintTooLong(InvalidFrame):
+    """``value`` is what the first ten bytes gave."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+        super().__init__("an integer has more than 64 bits")
+
+
+class UnknownType(InvalidFrame):
+    """Nothing after it can be read, because its length is unknown. ``what``: data type, action, scope."""
+
+    def __init__(self, what: str, number: int) -> None:
+        self.what = what
+        self.number = number
+        super().__init__(f"unknown {what} {number}")
+
+
+class BadField(InvalidFrame):
+    """``field`` is a name of SPOE.txt, ``found`` what stood there."""
+
+    def __init__(self, field: str, found: object, expected: str) -> None:
+        self.field = field
+        self.found = found
+        self.expected = expected
+        super().__init__(f"{field} is {found!r:.80}, expected {expected}")
+
+
+class MisorderedFrame(InvalidFrame):
+    """``frame`` and ``state`` are the names used in logs."""
+
+    def __init__(self, frame: str, state: str) -> None:
+        self.frame = frame
+        self.state = state
+        super().__init__(f"{frame} must not come while the connection is {state}")
+
+
+class HandshakeError(SpopError):
+    """The HELLO is well formed, but no connection can come of it."""
+
+
+class MissingKey(HandshakeError):
+    """A mandatory key of the HELLO is absent (SPOE.txt 3.2.4); each has a status of its own."""
+
+    _STATUS = {
+        b"supported-versions": StatusCode.NO_VERSION,
+        b"max-frame-size": StatusCode.NO_MAX_FRAME_SIZE,
+        b"capabilities": StatusCode.NO_CAPABILITIES,
+    }
+
+    def __init__(self, key: bytes) -> None:
+        self.key = key
+        self.status = self._STATUS[key]
+        super().__init__(f"HAPROXY-HELLO has no {key.decode()}")
+
+
+class UnsupportedVersion(HandshakeError):
+    """None of the peer's versions is 2.x."""
+
+    status = StatusCode.UNSUPPORTED_VERSION
+
+    def __init__(self, versions: bytes) -> None:
+        self.versions = versions
+        super().__init__(f"HAProxy speaks SPOP {versions!r:.80}, this agent 2.0")
+
+
+class BadMaxFrameSize(HandshakeError):
+    """Below the 256 bytes that SPOE.txt 3.2 asks of every peer."""
+
+    status = StatusCode.BAD_MAX_FRAME_SIZE
+
+    def __init__(self, size: int, minimum: int) -> None:
+        self.size = size
+        self.minimum = minimum
+        super().__init__(f"max-frame-size {size} is below the minimum of {minimum}")
+
+
+class FragmentationRefused(SpopError):
+    """A frame without FIN, where fragments were not announced or never are allowed (HELLO, DISCONNECT)."""
+
+    status = StatusCode.FRAGMENTATION_NOT_SUPPORTED
+
+    def __init__(self, frame: str) -> None:
+        self.frame = frame
+        super().__init__(f"{frame} came in fragments, which were not announced for it")
+
+
+class InterlacedFrames(SpopError):
+    """The ids are taken: by a frame still in pieces, or by one not acknowledged yet."""
+
+    status = StatusCode.INTERLACED_FRAMES
+
+    def __init__(self, stream_id: int, frame_id: int, taken_by: str) -> None:
+        self.stream_id = stream_id
+        self.frame_id = frame_id
+        self.taken_by = taken_by
+        super().__init__(f"a second NOTIFY for stream {stream_id} frame {frame_id}, which is {taken_by}")
+
+
+class UnknownFrame(SpopError):
+    """An UNSET frame continues a NOTIFY that never came."""
+
+    status = StatusCode.FRAME_ID_NOT_FOUND
+
+    def __init__(self, stream_id: int, frame_id: int) -> None:
+        self.stream_id = stream_id
+        self.frame_id = frame_id
+        super().__init__(f"a fragment of stream {stream_id} frame {frame_id}, which never began")
+
+
+class TooMuchHeld(SpopError):
+    """``what`` names the bound (a field of Limits), ``limit`` its value."""
+
+    status = StatusCode.RESOURCE_ALLOCATION
+
+    def __init__(self, what: str, limit: int) -> None:
+        self.what = what
+        self.limit = limit
+        super().__init__(f"the limit of {limit} {what} is reached")
+
+
+class MisuseError(RuntimeError):
+    """The program that drives the connection broke its contract: nothing the peer sends can cause this."""
