@@ -1,0 +1,45 @@
+# The commands of this project. Each works in a clean clone, without a step before it.
+# PYTHON=python3.12 chooses the Python; ARGS="..." goes to the program that the target runs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## see it: two HAProxies, a server, the agent and a trace (ARGS="--once --json" for scripts)
+	@$(BIN)/haproxy-telemetry demo $(ARGS)
+
+test: $(READY) ## all tests, with every version of HAProxy that can be had (ARGS="-k peer -x" goes to pytest)
+	@$(BIN)/python scripts/haproxy_versions.py
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(READY) ## what must be clean: ruff's rules, ruff's format, mypy --strict
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+format: $(READY) ## bring the code into the format that `make check` asks for
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+lock: $(READY) ## choose new versions for constraints.txt (it names versions and hashes, never an address)
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet uv
+	@rm -f constraints.txt
+	@$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	    --extra demo --group dev --output-file constraints.txt pyproject.toml
+	@! grep -nE '[a-z]+://|^-|@' constraints.txt
+
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# Made again when the dependencies change: they are all in these files.
+$(READY): pyproject.toml constraints.txt scripts/make-venv
+	@scripts/make-venv $(PYTHON) $(VENV)
+	@touch $@
