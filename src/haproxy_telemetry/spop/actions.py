@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
-from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from .errors import BadField, TruncatedFrame, UnknownType
@@ -51,22 +50,16 @@ HARMLESS_ACTION: Final = UnsetVar(Scope.TXN, b"_none")
 whole ``timeout processing``. No configuration names this variable, and every version ignores that."""
 
 
-@lru_cache(maxsize=1024)
-def _set_var_head(scope: int, name: bytes) -> bytes:
-    """Everything before the value; names are few, they come from the agent's configuration."""
-    return bytes((SET_VAR, 3, scope)) + serialize_string(name)
-
-
-@lru_cache(maxsize=1024)
-def _unset_var(scope: int, name: bytes) -> bytes:
-    return bytes((UNSET_VAR, 2, scope)) + serialize_string(name)
+_SET_VAR_HEADS: Final = tuple(bytes((SET_VAR, 3, scope)) for scope in range(5))
+_UNSET_VAR_HEADS: Final = tuple(bytes((UNSET_VAR, 2, scope)) for scope in range(5))
 
 
 def serialize_action(action: Action) -> bytes:
     """Return one action. Raises ValueError for an int of more than 64 bits."""
     if isinstance(action, SetVar):
-        return _set_var_head(action.scope, action.name) + serialize_value(action.value)
-    return _unset_var(action.scope, action.name)
+        scope, name, value = action
+        return _SET_VAR_HEADS[scope] + serialize_string(name) + serialize_value(value)
+    return _UNSET_VAR_HEADS[action.scope] + serialize_string(action.name)
 
 
 HARMLESS: Final = serialize_action(HARMLESS_ACTION)
@@ -76,19 +69,15 @@ def serialize_actions(actions: Sequence[Action], room: int) -> tuple[bytes, int]
     """Return the LIST-OF-ACTIONS that fits in ``room`` bytes, and how many trailing actions were left out.
 
     Only trailing ones: actions are applied in order, and leaving out one in the middle could change what
-    a later one means. Where none is left, HARMLESS_ACTION stands in, if there is room even for that.
+    a later one means. Where none is left, HARMLESS_ACTION stands in, which fits every frame.
     """
-    if not actions:
-        return (HARMLESS if room >= len(HARMLESS) else b""), 0
     parts = [serialize_action(action) for action in actions]
     payload = b"".join(parts)
     left_out = 0
     while len(payload) > room:
         left_out += 1
         payload = payload[: -len(parts[-left_out])]
-    if not payload and room >= len(HARMLESS):
-        payload = HARMLESS
-    return payload, left_out
+    return payload or HARMLESS, left_out
 
 
 def parse_actions(data: bytes, pos: int) -> list[Action]:

@@ -25,26 +25,28 @@ class Fragments:
 
     def __init__(self, limits: Limits) -> None:
         self._limits: Final = limits
-        self._frames: dict[Ids, _Pieces] = {}
+        self.frames: dict[Ids, _Pieces] = {}
+        """Those in pieces; empty nearly always, which is all that the hot path asks."""
         self._held = 0
 
-    def __contains__(self, ids: object) -> bool:
-        return ids in self._frames
+    def check_free(self, ids: Ids) -> None:
+        """Raise InterlacedFrames where ``ids`` belong to a frame in pieces."""
+        if ids in self.frames:
+            raise InterlacedFrames(ids[0], ids[1], "still in pieces")
 
     def begin(self, ids: Ids, payload: bytes, size: int) -> None:
         """Keep the first piece: ``payload`` of a NOTIFY without FIN that had ``size`` bytes in all."""
-        if ids in self._frames:
-            raise InterlacedFrames(*ids, "still in pieces")
-        if len(self._frames) >= self._limits.fragmented_frames:
+        self.check_free(ids)
+        if len(self.frames) >= self._limits.fragmented_frames:
             raise TooMuchHeld("fragmented_frames", self._limits.fragmented_frames)
-        self._frames[ids] = _Pieces()
+        self.frames[ids] = _Pieces()
         self.add(ids, payload, size)
 
     def add(self, ids: Ids, payload: bytes, size: int) -> None:
         """Keep one more piece. Raises UnknownFrame where none came before it."""
-        pieces = self._frames.get(ids)
+        pieces = self.frames.get(ids)
         if pieces is None:
-            raise UnknownFrame(*ids)
+            raise UnknownFrame(ids[0], ids[1])
         if self._held + len(payload) > self._limits.fragmented_bytes:
             raise TooMuchHeld("fragmented_bytes", self._limits.fragmented_bytes)
         self._held += len(payload)
@@ -53,13 +55,13 @@ class Fragments:
 
     def take(self, ids: Ids) -> tuple[bytes, int]:
         """Return the whole payload, and the size of the frames that brought it; forget both."""
-        pieces = self._frames.pop(ids, None)
+        pieces = self.frames.pop(ids, None)
         if pieces is None:
-            raise UnknownFrame(*ids)
+            raise UnknownFrame(ids[0], ids[1])
         self._held -= len(pieces.payload)
         return bytes(pieces.payload), pieces.size
 
     def clear(self) -> None:
         """Forget everything: the connection is over."""
-        self._frames.clear()
+        self.frames.clear()
         self._held = 0

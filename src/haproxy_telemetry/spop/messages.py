@@ -34,22 +34,23 @@ def parse_messages(data: bytes, pos: int) -> tuple[Message, ...]:
     end = len(data)
     while pos < end:
         size = data[pos]
-        pos += 1
-        if size >= ONE_BYTE:
-            size, pos = parse_varint(data, pos - 1)
-        stop = pos + size
-        name = data[pos:stop]
-        pos = stop + 1
+        if size < ONE_BYTE:
+            stop = pos + size + 1
+            name = data[pos + 1 : stop]
+        else:
+            name, stop = parse_string(data, pos)
         pairs: list[Pair] = []
+        pos = stop + 1
         for _ in range(data[stop]):
             size = data[pos]
-            pos += 1
-            if size >= ONE_BYTE:
-                size, pos = parse_varint(data, pos - 1)
-            stop = pos + size
-            key = data[pos:stop]
-            if data[stop] & 0x0F == STRING and data[stop + 1] < ONE_BYTE:
-                pos = stop + 2 + data[stop + 1]
+            if size < ONE_BYTE:
+                pos += 1
+                stop = pos + size
+                key = data[pos:stop]
+            else:
+                key, stop = parse_string(data, pos)
+            if data[stop] == STRING and data[stop + 1] < ONE_BYTE:
+                pos = stop + data[stop + 1] + 2
                 pairs.append((key, data[stop + 2 : pos]))
             else:
                 value, pos = parse_value(data, stop)
