@@ -1,0 +1,1 @@
+"""The meaning of traces: context, live spans, and the assembler. Knows neither SPOP nor OTLP."""

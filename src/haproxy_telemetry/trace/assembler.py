@@ -139,32 +139,32 @@ class Assembler:
 
     def apply(self, told: Sequence[Told], size: int, now: int) -> None:
         """Carry the instructions of one frame of ``size`` bytes out; a trace ends when its last span does."""
-        touched: dict[bytes, LiveTrace] = {}
+        spoken_of: dict[bytes, LiveTrace | None] = {}
         for one in told:
-            trace = self._traces.get(one.key)
-            if trace is None:
-                continue
-            if one.key not in touched:
-                touched[one.key] = trace
-                if not self._account(trace, size, now):
-                    continue
-            if not self._carry_out(trace, one, now):
+            if one.key not in spoken_of:
+                spoken_of[one.key] = self._account(one.key, size, now)
+            trace = spoken_of[one.key]
+            if trace is not None and not self._carry_out(trace, one, now):
                 break
-        for trace in touched.values():
-            self._end_if_finished(trace)
+        for trace in spoken_of.values():
+            if trace is not None and trace.spans and not trace.open:
+                self._remove(trace)
         while self._bytes > self._limits.max_bytes:
             self._evict("max_bytes")
 
-    def _account(self, trace: LiveTrace, size: int, now: int) -> bool:
-        """Take note of an event; say whether its stream may still grow."""
+    def _account(self, key: bytes, size: int, now: int) -> LiveTrace | None:
+        """Take note of an event; return its stream's trace, unless nobody knows it or it may not grow."""
+        trace = self._traces.get(key)
+        if trace is None:
+            return None
         trace.last_event_ns = max(now, trace.last_event_ns)
         self._traces.move_to_end(trace.key)
         if trace.size + size > self._limits.max_trace_bytes:
-            self._stats.count("messages_dropped", "trace_too_large")
-            return False
+            self._stats.count("frames_dropped", "trace_too_large")
+            return None
         trace.size += size
         self._bytes += size
-        return True
+        return trace
 
     def _carry_out(self, trace: LiveTrace, told: Told, now: int) -> bool:
         """Do one message's blocks; ``False`` where strict mode gives up the rest of the frame."""
@@ -265,15 +265,11 @@ class Assembler:
         """Return the open spans that ``finish`` means; a name that no open span has means none."""
         if name == ALL_SPANS:
             return list(trace.open.values())
-        if name == REQUEST_SPANS or name == RESPONSE_SPANS:
+        if name in (REQUEST_SPANS, RESPONSE_SPANS):
             response = name == RESPONSE_SPANS
             return [span for span in trace.open.values() if span.response_side == response]
         span = trace.open.get(name or current or b"")
         return [span] if span is not None else []
-
-    def _end_if_finished(self, trace: LiveTrace) -> None:
-        if trace.spans and not trace.open and trace.key in self._traces:
-            self._remove(trace)
 
     def _remove(self, trace: LiveTrace) -> None:
         del self._traces[trace.key]

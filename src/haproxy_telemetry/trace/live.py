@@ -172,11 +172,11 @@ class LiveTrace:
 
     def _record(self, span: OpenSpan) -> FinishedSpan:
         parent = span.parent
-        remote = parent is None and self.remote_span_id != b"" and span.own_trace_id is None
+        remote = parent is None and self.remote_span_id != b""
         return FinishedSpan(
             trace_id=self._trace_id(span),
             span_id=span.span_id,
-            parent_span_id=parent.span_id if parent is not None else self.remote_span_id if remote else b"",
+            parent_span_id=self.remote_span_id if parent is None else parent.span_id,
             trace_state=self.trace_state,
             flags=self.flags | FLAG_HAS_IS_REMOTE | (FLAG_IS_REMOTE if remote else 0),
             name=span.name,

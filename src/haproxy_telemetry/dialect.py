@@ -1,0 +1,348 @@
+"""The seam: messages in the ``opentracing:`` language become instructions, propagation becomes actions.
+
+The only module that knows both vocabularies, SPOP's and tracing's. It decides what each argument means,
+which is a question of order: ``span`` opens a block, the arguments behind it speak about that span, a value
+without a name belongs to the name before it (the language of spoa-opentracing's README, section 5).
+
+Lenient, the default: an argument that makes no sense is left out, and reported; everything around it counts.
+Strict: as spoa-opentracing does, the message ends there, and so does everything behind it in the frame.
+
+Beyond the original: ``traceparent``, ``tracestate`` and (where no span is open) ``baggage`` carry the caller's
+context; ``finish`` knows ``*req*`` and ``*res*``, as HAProxy's own tracing filters do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final, NamedTuple, final
+
+from haproxy_telemetry.spop import Action, Binary, Message, Scope, SetVar, Value
+from haproxy_telemetry.trace.instructions import (
+    CHILD_OF,
+    FOLLOWS_FROM,
+    Block,
+    Caller,
+    Problem,
+    Propagation,
+    Reference,
+    Told,
+)
+from haproxy_telemetry.trace.spans import Attribute, AttributeValue, Blob
+
+PREFIX: Final = b"opentracing:"
+
+ID_NULL_HINT: Final = "the message is left out; add 'unique-id-format %[uuid]' to the frontend"
+ID_MISSING_HINT: Final = "the message is left out; let its args begin with 'id=unique-id'"
+
+_RESPONSE_WORDS: Final = (b"response", b"server_session")
+
+
+class Translation(NamedTuple):
+    """What one frame says. ``aborted``: strict, and the rest of the frame was given up."""
+
+    told: list[Told]
+    problems: list[Problem]
+    skipped_messages: int
+
+
+def translate(messages: Sequence[Message], strict: bool) -> Translation:
+    """Read the messages of one NOTIFY, in their order; messages of other names are skipped."""
+    told: list[Told] = []
+    problems: list[Problem] = []
+    skipped = 0
+    for message in messages:
+        if not message.name.startswith(PREFIX):
+            skipped += 1
+            continue
+        reader = _MessageReader(message.name, strict)
+        complete = reader.read(message)
+        told.extend(reader.told)
+        problems.extend(reader.problems)
+        if not complete:
+            break
+    return Translation(told, problems, skipped)
+
+
+class _AbortError(Exception):
+    """Strict mode gives the message up here."""
+
+
+@final
+class _MessageReader:
+    """Reads one message: arguments in, blocks out, by stream."""
+
+    def __init__(self, name: bytes, strict: bool) -> None:
+        self.told: list[Told] = []
+        self.problems: list[Problem] = []
+        self._message = name
+        self._strict = strict
+        self._key: bytes | None = None
+        self._id_seen = False
+        self._response_side = _is_response_side(name)
+        # the caller's context
+        self._traceparent = b""
+        self._tracestate = b""
+        self._baggage_header = b""
+        # the open block
+        self._blocks: list[Block] = []
+        self._span: bytes | None = None
+        self._block_open = False
+        self._touched = False  # some argument followed span=
+        self._references: list[Reference] = []
+        self._attributes: list[Attribute] = []
+        self._log: list[Attribute] = []
+        self._baggage: list[tuple[bytes, bytes]] = []
+        self._finishes: list[bytes] = []
+        # the run of values behind the last tag, log or baggage
+        self._run_name = b""
+        self._run: list[Value] = []
+
+    def read(self, message: Message) -> bool:
+        """Take all arguments; ``False`` if strict mode gave up on the way."""
+        try:
+            self._read_arguments(message)
+        except _AbortError:
+            self._close_stream()
+            return False
+        return True
+
+    def _read_arguments(self, message: Message) -> None:
+        current = b""
+        for name, value in message.arguments:
+            if name:
+                if self._run:
+                    self._end_run()
+                current = name
+            self._argument(current, value, not name)
+        if self._run:
+            self._end_run()
+        self._end_block(last=True)
+        self._close_stream()
+        if not self._id_seen:
+            self._problem("id_missing", self._message, ID_MISSING_HINT)
+
+    def _argument(self, name: bytes, value: Value, unnamed: bool) -> None:
+        if name == b"id":
+            self._stream(value)
+        elif self._key is None:
+            self._argument_without_stream(name)
+        elif name in (b"tag", b"log", b"baggage"):
+            self._pair_value(name, value, unnamed)
+        elif name == b"span":
+            self._open_block(value)
+        elif name == b"finish":
+            self._touched = True
+            self._finishes.append(self._text(value))
+        elif name == b"child-of":
+            self._refer(CHILD_OF, value)
+        elif name == b"follows-from":
+            self._refer(FOLLOWS_FROM, value)
+        elif name == b"traceparent":
+            self._caller_traceparent(value)
+        elif name == b"tracestate":
+            self._tracestate = _join_header(self._tracestate, self._text(value))
+        else:
+            self._problem("unknown_argument", name, "the argument is left out")
+
+    # The stream
+
+    def _stream(self, value: Value) -> None:
+        """``id=``: all that follows is about this stream, until another id."""
+        if self._id_seen:
+            self._end_block(last=True)
+            self._close_stream()
+        self._id_seen = True
+        self._key = self._text(value) or None
+        if self._key is None:
+            self._problem("id_null", self._message, ID_NULL_HINT)
+
+    def _argument_without_stream(self, name: bytes) -> None:
+        if not self._id_seen:
+            self._problem("argument_before_id", name, "the argument is left out; put id first")
+
+    def _close_stream(self) -> None:
+        if self._key is not None:
+            caller = Caller(self._traceparent, self._tracestate, self._baggage_header)
+            marks = tuple(self._finishes)  # left over only where strict mode gave up
+            self.told.append(Told(self._key, caller if any(caller) else None, tuple(self._blocks), marks))
+        self._key = None
+        self._blocks = []
+        self._finishes = []
+        self._traceparent = self._tracestate = self._baggage_header = b""
+
+    def _caller_traceparent(self, value: Value) -> None:
+        """Two different headers are as good as none (Trace Context 3.2: only one is allowed)."""
+        text = self._text(value)
+        if self._traceparent and text and text != self._traceparent:
+            text = self._traceparent + b"," + text
+        self._traceparent = text or self._traceparent
+
+    # Blocks
+
+    def _open_block(self, value: Value) -> None:
+        if self._strict and self._block_open and not self._touched:
+            self._problem("duplicate_span", self._text(value), "")
+        self._end_block()
+        self._block_open = True
+        self._touched = False
+        if value is None and not self._strict:
+            self._problem("name_null", b"span", "its block is left out")
+            self._span = None
+        else:
+            self._span = self._text(value)
+
+    def _end_block(self, last: bool = False) -> None:
+        """Hand the block over; strictly, one that says nothing about its span creates nothing.
+
+        What such a block finishes waits for the next block that does something, or for the message's end.
+        """
+        creates = self._span is not None and (
+            not self._strict or bool(self._references or self._attributes or self._log or self._baggage)
+        )
+        if self._strict and not creates and not last:
+            self._span = None
+            self._block_open = False
+        else:
+            self._hand_over(self._span if creates else None)
+
+    def _hand_over(self, span: bytes | None) -> None:
+        if span is not None or self._finishes:
+            self._blocks.append(
+                Block(
+                    span,
+                    tuple(self._references),
+                    tuple(self._attributes),
+                    tuple(self._log),
+                    tuple(self._baggage),
+                    tuple(self._finishes),
+                    self._response_side,
+                )
+            )
+        self._span = None
+        self._block_open = False
+        self._references = []
+        self._attributes = []
+        self._log = []
+        self._baggage = []
+        self._finishes = []
+
+    def _needs_span(self, name: bytes) -> bool:
+        """Say whether a span is open to speak about; the block of a NULL name is left out in silence."""
+        self._touched = True
+        if self._span is not None:
+            return True
+        if not self._block_open:
+            self._problem("span_missing", name, "the argument is left out; put span before it")
+        return False
+
+    def _refer(self, kind: int, value: Value) -> None:
+        if not self._needs_span(b"child-of" if kind == CHILD_OF else b"follows-from"):
+            return
+        if self._strict and self._references:
+            return  # the span exists by then: the original ignores the second
+        if value is None:
+            self._problem("name_null", b"child-of" if kind == CHILD_OF else b"follows-from", "it is left out")
+            return
+        self._references.append(Reference(kind, self._text(value)))
+
+    # Runs of values: tag, log, baggage
+
+    def _pair_value(self, name: bytes, value: Value, unnamed: bool) -> None:
+        if not unnamed or not self._run:
+            self._run_name = name
+        self._run.append(value)
+
+    def _end_run(self) -> None:
+        name, run = self._run_name, self._run
+        self._run = []
+        if name == b"baggage" and not self._block_open:
+            for value in run:
+                self._baggage_header = _join_header(self._baggage_header, self._text(value))
+            return
+        if not self._needs_span(name):
+            return
+        key = self._text(run[0])
+        if not key:
+            self._problem("name_null", name, "it is left out")
+            return
+        self._pair(name, key, run[1:])
+
+    def _pair(self, name: bytes, key: bytes, values: list[Value]) -> None:
+        if name == b"baggage":
+            self._baggage.append((key, self._concatenated(values)))
+        elif name == b"log":
+            self._log.append((key, self._concatenated(values)))
+        else:
+            value = self._tag_value(values)
+            if value is not None:
+                self._attributes.append((key, value))
+
+    def _tag_value(self, values: list[Value]) -> AttributeValue | None:
+        """No value is ``False``, one keeps its type (NULL: no attribute), several are one text."""
+        if not values:
+            return False
+        if len(values) > 1:
+            return self._concatenated(values)
+        value = values[0]
+        if isinstance(value, Binary):
+            self._binary()
+            return Blob(value)
+        if isinstance(value, (IPv4Address, IPv6Address)):
+            return self._text(value)
+        return value
+
+    def _concatenated(self, values: list[Value]) -> bytes:
+        if len(values) == 1:
+            return self._text(values[0])
+        return b"".join([self._text(value) for value in values])
+
+    # Values and problems
+
+    def _text(self, value: Value) -> bytes:
+        """Return the value as text: NULL is empty, a bool ``1`` or ``0``, binary hexadecimal."""
+        if type(value) is bytes:
+            return value
+        if value is None:
+            return b""
+        if isinstance(value, Binary):
+            self._binary()
+            return value.hex().encode("ascii")
+        if isinstance(value, bool):
+            return b"1" if value else b"0"
+        return str(value).encode("ascii")
+
+    def _binary(self) -> None:
+        if self._strict:
+            self._problem("binary_value", self._message, "")
+
+    def _problem(self, reason: str, subject: bytes, hint: str) -> None:
+        """Note it; strict mode goes no further, as the original."""
+        if self._strict:
+            self.problems.append(Problem(reason, subject, "strict: the rest of the frame is left out"))
+            raise _AbortError
+        self.problems.append(Problem(reason, subject, hint))
+
+
+def _is_response_side(message_name: bytes) -> bool:
+    """Events are not on the wire; the names that every known configuration uses tell the side."""
+    name = message_name.lower().replace(b"-", b"_").replace(b" ", b"_")
+    return any(word in name for word in _RESPONSE_WORDS)
+
+
+def _join_header(before: bytes, text: bytes) -> bytes:
+    """Several lines of one header are one list (RFC 9110, 5.3)."""
+    return before + b"," + text if before and text else before or text
+
+
+# The way back
+
+
+def actions_for(propagation: Propagation, scopes: Sequence[Scope]) -> list[Action]:
+    """Return the variables of one ACK; the dearest first, since what does not fit is left out from the end."""
+    variables = [(b"traceparent", propagation.traceparent), (b"trace_id", propagation.trace_id)]
+    if propagation.tracestate:
+        variables.append((b"tracestate", propagation.tracestate))
+    if propagation.baggage:
+        variables.append((b"baggage", propagation.baggage))
+    return [SetVar(scope, name, value) for name, value in variables for scope in scopes]

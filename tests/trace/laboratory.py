@@ -1,0 +1,86 @@
+"""Messages in, finished traces out: the dialect and the assembler, without a wire, a clock or chance."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from haproxy_telemetry.dialect import translate
+from haproxy_telemetry.spop import Message, Value
+from haproxy_telemetry.stats import Stats
+from haproxy_telemetry.trace.assembler import Assembler
+from haproxy_telemetry.trace.ids import IdSource
+from haproxy_telemetry.trace.instructions import Problem, Propagation
+from haproxy_telemetry.trace.live import TraceLimits
+from haproxy_telemetry.trace.spans import FinishedSpan, FinishedTrace
+
+Argument = tuple[bytes, Value]
+
+
+def message(name: str, *arguments: Argument) -> Message:
+    return Message(b"opentracing:" + name.encode(), arguments)
+
+
+def say(*arguments: Argument, id: Value = b"stream-1", name: str = "anything") -> Message:  # noqa: A002
+    """A message about one stream: ``id`` first, then the arguments."""
+    return message(name, (b"id", id), *arguments)
+
+
+@dataclass
+class Laboratory:
+    strict: bool = False
+    limits: TraceLimits = field(default_factory=TraceLimits)
+    now: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        self.stats = Stats()
+        self.problems: list[Problem] = []
+        self.finished: list[FinishedTrace] = []
+        self.assembler = Assembler(
+            ids=IdSource(random.Random(1)), stats=self.stats, limits=self.limits, strict=self.strict
+        )
+
+    def notify(self, *messages: Message, size: int = 100) -> Propagation | None:
+        """One frame, a microsecond after the last one; returns what its ACK would carry."""
+        self.now += 1000
+        translation = translate(messages, self.strict)
+        self.problems += translation.problems
+        propagation = self.assembler.propagate(translation.told, self.now)
+        self.assembler.apply(translation.told, size, self.now)
+        self._collect()
+        return propagation
+
+    def expire(self, after_ns: int) -> None:
+        self.now += after_ns
+        self.assembler.expire(self.now)
+        self._collect()
+
+    def close(self) -> None:
+        self.assembler.close()
+        self._collect()
+
+    def _collect(self) -> None:
+        self.finished += self.assembler.take_finished()
+        self.problems += self.assembler.take_problems()
+
+    @property
+    def reasons(self) -> list[str]:
+        return [problem.reason for problem in self.problems]
+
+    @property
+    def trace(self) -> FinishedTrace:
+        """The one trace that finished."""
+        assert len(self.finished) == 1, self.finished
+        return self.finished[0]
+
+    def spans(self) -> dict[str, FinishedSpan]:
+        """The spans of the one trace that finished, by name."""
+        return {span.name.decode(): span for span in self.trace.spans}
+
+    def tree(self) -> dict[str, str | None]:
+        """The name of each span's parent, ``None`` for a root, ``"?"`` for a span of somebody else."""
+        names = {span.span_id: span.name.decode() for span in self.trace.spans}
+        return {
+            span.name.decode(): names.get(span.parent_span_id, "?") if span.parent_span_id else None
+            for span in self.trace.spans
+        }
