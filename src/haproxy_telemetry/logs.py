@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -75,10 +75,10 @@ class OnceLogger:
     def __init__(self, logger: logging.Logger, max_kinds: int = MAX_KINDS) -> None:
         self._logger = logger
         self._max_kinds = max_kinds
-        self._counts: dict[str, int] = {}
+        self._counts: dict[Hashable, int] = {}
         self._lock = threading.Lock()
 
-    def warn_once(self, key: str, msg: str, **values: object) -> bool:
+    def warn_once(self, key: Hashable, msg: str, **values: object) -> bool:
         """Log ``msg`` if ``key`` is new, and count it. True if it was logged."""
         with self._lock:
             if key not in self._counts and len(self._counts) >= self._max_kinds:
@@ -89,7 +89,7 @@ class OnceLogger:
         self._logger.warning("%s", msg, extra=fields(**values, said="once, counted from now on"))
         return True
 
-    def counts(self) -> Mapping[str, int]:
+    def counts(self) -> Mapping[Hashable, int]:
         """Return how often each key came."""
         with self._lock:
             return dict(self._counts)

@@ -58,7 +58,7 @@ def parse_listen(text: str) -> ListenAddress:
     if text.startswith("unix:"):
         return _parse_unix(text)
     host, colon, port = text.rpartition(":")
-    if not colon:
+    if not colon or text.endswith("]"):
         raise ListenError(text, "there is no port")
     return TcpAddress(_parse_host(text, host), _parse_port(text, port))
 

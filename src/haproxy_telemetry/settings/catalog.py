@@ -47,7 +47,7 @@ class Setting(msgspec.Struct, frozen=True):
     def expected(self) -> str:
         """What a right value is, in words."""
         one = _kind_in_words(self)
-        return f"a list of at least one: {one}" if self.many else one
+        return f"at least one of these: {one}" if self.many else one
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ class Section(msgspec.Struct, frozen=True):
 
 def _kind_in_words(setting: Setting) -> str:
     if setting.choices:
-        return "one of " + ", ".join(setting.choices)
+        return ("" if setting.many else "one of ") + ", ".join(setting.choices)
     if setting.kind is bool:
         return "true or false"
     if setting.kind is int or setting.kind is float:
@@ -70,7 +70,7 @@ def _kind_in_words(setting: Setting) -> str:
         return f"{number}{unit} from {setting.meta.ge} to {setting.meta.le}"
     if setting.meta.max_length is not None and not setting.many:
         return f"a text of {setting.meta.min_length} to {setting.meta.max_length} characters"
-    return "a text"
+    return setting.about.form
 
 
 def _setting(section: str, key: str, annotation: Any, default: object) -> Setting:

@@ -74,9 +74,22 @@ def shown(value: object) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the known name that is closest to ``name``, or ``""`` if none is similar."""
+    """Return the known name that is closest to ``name``, or ``""`` if none is similar.
+
+    A key that is right and stands in the wrong section is closer than any that is misspelt.
+    """
     import difflib  # here, because only a mistake needs it and it takes 13 ms to import
 
-    lowered = {one.lower(): one for one in known}
+    names = list(known)
+    key = _key(name)
+    for one in names:
+        if _key(one) == key:
+            return one
+    lowered = {one.lower(): one for one in names}
     found = difflib.get_close_matches(name.lower(), lowered, n=1)
     return lowered[found[0]] if found else ""
+
+
+def _key(label: str) -> str:
+    """Return the last word of ``[section] key``."""
+    return label.rpartition(" ")[2].lower()

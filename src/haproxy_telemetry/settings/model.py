@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from haproxy_telemetry.settings.address import ListenAddress, TcpAddress, parse_listen
+from haproxy_telemetry.settings.address import FORMS, ListenAddress, TcpAddress, parse_listen
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -28,8 +28,8 @@ class About(msgspec.Struct, frozen=True):
     """What people read about a setting.
 
     ``what`` is a phrase for ``--help``, ``why`` the reason for the default and the bounds, ``flag`` its
-    name on the command line if it has one, ``metavar`` its value there, ``parse`` makes
-    the value, or an item of a list, from a string.
+    name on the command line if it has one, ``metavar`` its value there. ``parse`` makes the value, or an item
+    of a list, from a string, whose right form ``form`` says.
     """
 
     what: str
@@ -37,13 +37,14 @@ class About(msgspec.Struct, frozen=True):
     unit: str = ""
     flag: str = ""
     metavar: str = ""
+    form: str = "a text"
     parse: Callable[[str], object] | None = None
 
 
 def parse_path(text: str) -> Path:
     """Return the path that ``text`` writes; an empty one would mean the current directory."""
     if not text or "\0" in text:
-        raise ValueError("the path of a file")
+        raise ValueError("expected the path of a file")
     return Path(text)
 
 
@@ -186,6 +187,7 @@ class ExportSettings(msgspec.Struct, frozen=True):
             "There is no default: a daemon's working directory is no place for data.",
             flag="--export-file",
             metavar="PATH",
+            form="the path of a file",
             parse=parse_path,
         ),
     ] = None
@@ -210,8 +212,8 @@ class WireSettings(msgspec.Struct, frozen=True):
         Meta(ge=256, le=1024 * MIB),
         About(
             "unfinished fragmented messages held for one connection",
-            "HAProxy up to 3.0 splits messages that are larger than a frame; the pieces wait here for the last one. So this is"
-            " also the size of the largest message.",
+            "HAProxy up to 3.0 splits messages that are larger than a frame; the pieces wait here for the last one."
+            " So this is also the size of the largest message.",
             unit="bytes",
         ),
     ] = MIB
@@ -260,7 +262,8 @@ class LogSettings(msgspec.Struct, frozen=True):
         LogLevel,
         About(
             "least level that is logged",
-            "`info` has one line when something begins and one when it ends; `debug` has one for each frame.",
+            "`info` has one line when something begins and one when it ends; `debug` adds what is usual and"
+            " frequent, such as connections that are reset.",
             flag="--log-level",
             metavar="LEVEL",
         ),
@@ -280,6 +283,7 @@ class Settings(msgspec.Struct, frozen=True):
             " frame.",
             flag="--listen",
             metavar="ADDRESS",
+            form=FORMS,
             parse=parse_listen,
         ),
     ] = (TcpAddress("127.0.0.1", 7000),)

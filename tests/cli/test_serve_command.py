@@ -1,0 +1,100 @@
+"""``serve`` up to the server: what reaches it from flags, environment and file, and what ``--check`` prints."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+
+from haproxy_telemetry.cli import main
+from haproxy_telemetry.settings import TcpAddress, UnixAddress, load_settings
+
+
+@pytest.fixture
+def serve(monkeypatch, tmp_path):
+    """Run ``serve`` with a server that only keeps what it was given; ``.given`` is None if it did not run."""
+    server = SimpleNamespace(given=None, code=0)
+
+    def run_server(settings, environ):
+        server.given = settings
+        return server.code
+
+    monkeypatch.setitem(sys.modules, "haproxy_telemetry.server", SimpleNamespace(run=run_server))
+    monkeypatch.setattr("haproxy_telemetry.server", SimpleNamespace(run=run_server), raising=False)
+
+    def serve(*arguments, environ=None, code=0):
+        server.given, server.code = None, code
+        result = CliRunner().invoke(main, ["serve", *arguments], env=environ)
+        result.settings = server.given
+        return result
+
+    return serve
+
+
+def test_every_flag_reaches_the_server(serve):
+    flags = "--listen [::1]:0 --listen unix:/a --strict-dsl --var-scope sess --var-scope res --export file"
+    result = serve(*flags.split(), "--export-file", "/b c", "--log-format", "json", "--log-level", "error")
+    settings = result.settings
+    assert result.exit_code == 0, result.output
+    assert settings.listen == (TcpAddress("::1", 0), UnixAddress("/a"))
+    assert settings.dsl.strict is True
+    assert settings.variables.scopes == ("sess", "res")
+    assert (settings.export.to, str(settings.export.file)) == ("file", "/b c")
+    assert (settings.log.format, settings.log.level) == ("json", "error")
+
+
+def test_file_environment_and_flags_reach_the_server_in_their_order(serve, tmp_path):
+    path = tmp_path / "agent.toml"
+    path.write_text("listen = ['a:1']\n[trace]\nttl = 1\nmax_spans = 1\n")
+    environ = {"HAPROXY_TELEMETRY_LISTEN": "b:1", "HAPROXY_TELEMETRY_TRACE_TTL": "2"}
+    settings = serve("--config", str(path), "--listen", "c:1", environ=environ).settings
+    assert (settings.listen[0].host, settings.trace.ttl, settings.trace.max_spans) == ("c", 2.0, 1)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_the_exit_code_is_that_of_the_server(serve, code):
+    assert serve(code=code).exit_code == code
+
+
+def test_wrong_settings_are_one_line_and_code_2_and_no_server(serve):
+    result = serve("--listen", "7000")
+    assert (result.exit_code, result.stdout, result.settings) == (2, "", None)
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith(
+        "Error: command line: --listen is '7000': there is no port; an address is HOST:PORT"
+    )
+
+
+def test_check_prints_a_file_that_gives_the_same_settings_and_does_not_serve(serve, tmp_path):
+    flags = ["--listen", "[::1]:7", "--strict-dsl", "--export", "file", "--export-file", '/a "b" \\c\té']
+    result = serve("--check", *flags, environ={"HAPROXY_TELEMETRY_TRACE_UPSTREAM_SPAN": "origin\x7f"})
+    assert (result.exit_code, result.settings) == (0, None)
+    path = tmp_path / "agent.toml"
+    path.write_text(result.stdout)
+    assert (
+        load_settings(path, {}, {})
+        == serve(*flags, environ={"HAPROXY_TELEMETRY_TRACE_UPSTREAM_SPAN": "origin\x7f"}).settings
+    )
+
+
+def test_check_says_where_each_setting_comes_from(serve, tmp_path):
+    path = tmp_path / "agent.toml"
+    path.write_text("[trace]\nttl = 1\n")
+    lines = serve("-t", "-c", str(path), "--log-level", "debug").stdout.splitlines()
+    assert [line.split("# ")[1] for line in lines if line.startswith(("ttl ", "level ", "to "))] == [
+        f"{path}:2",
+        "default",
+        "command line, --log-level",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [["--export", "file"], ["--config", "/nowhere/agent.toml"], ["--no-such-flag"]])
+def test_check_of_what_is_wrong_exits_with_2(serve, arguments):
+    result = serve("--check", *arguments)
+    assert (result.exit_code, result.stdout, result.settings) == (2, "", None)
+
+
+def test_a_path_that_is_no_utf_8_can_be_shown(serve):
+    result = serve("--check", "--export", "file", "--export-file", "/a\udcff")
+    assert result.exit_code == 0
+    assert r"/a\\udcff" in result.stdout
