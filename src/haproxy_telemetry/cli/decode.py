@@ -1,0 +1,78 @@
+"""``haproxy-telemetry decode``: bytes that someone has in hand, put into words; the describing is in ``spop``."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from haproxy_telemetry.spop.describe import CaptureError, CaptureLine, describe_frame, parse_capture
+
+
+@click.command()
+@click.argument("sources", nargs=-1, required=True, metavar="FILE|HEX|-...")
+def decode(sources: tuple[str, ...]) -> None:
+    """Put SPOP frames into words.
+
+    A source is a file, "-" for standard input, or hexadecimal digits. Files hold one frame in hexadecimal a
+    line, or the lines of a capture: JSON objects with "hex", "t_offset_ms", "conn", "direction" and "event".
+    A malformed frame is described up to its fault.
+    """
+    for source in sources:
+        try:
+            for line in parse_capture(_lines(source)):
+                click.echo(_words(line))
+        except CaptureError as error:
+            raise click.ClickException(f"{_name(source)}: {error}") from None
+
+
+def _lines(source: str) -> Iterable[str]:
+    """Yield the lines of a source; where no file has its name it can only be hexadecimal itself."""
+    if source == "-":
+        return io.TextIOWrapper(click.get_binary_stream("stdin"), encoding="utf-8", errors="replace")
+    if _is_path(source):
+        return _file_lines(Path(source))
+    if not _is_hex(source):
+        raise click.ClickException(f"{source[:100]} is neither a file nor hexadecimal")
+    return [source]
+
+
+def _is_path(source: str) -> bool:
+    try:
+        return Path(source).exists()
+    except (OSError, ValueError):  # a long paste is no file name
+        return False
+
+
+def _is_hex(source: str) -> bool:
+    return all(char in "0123456789abcdefABCDEFx\\: \t\r\n" for char in source)
+
+
+def _file_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a file; bytes that are no text come out as something that is not hexadecimal."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            yield from file
+    except OSError as error:
+        raise click.FileError(str(path), error.strerror) from None
+
+
+def _name(source: str) -> str:
+    if source == "-":
+        return "standard input"
+    return source if _is_path(source) else "the hexadecimal argument"
+
+
+def _words(line: CaptureLine) -> str:
+    """Return one line of a capture: when, where and which way, then the frame or what happened."""
+    time = "" if line.time_ms is None else f"+{line.time_ms:.2f} ms"
+    head = "  ".join(part for part in (time, line.connection, line.direction) if part)
+    if line.event and not line.frame:
+        event = "" if line.event == line.direction else line.event
+        return f"{head}  {event}".rstrip()
+    words = describe_frame(line.frame)
+    if line.missing:
+        words += f"\n  ! {line.missing} bytes of the frame are missing"
+    return f"{head}  {words}" if head else words
