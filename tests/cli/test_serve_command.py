@@ -1,6 +1,5 @@
 """``serve`` up to the server: what reaches it from flags, environment and file, and what ``--check`` prints."""
 
-import sys
 from types import SimpleNamespace
 
 import pytest
@@ -13,19 +12,18 @@ from haproxy_telemetry.settings import TcpAddress, UnixAddress, load_settings
 @pytest.fixture
 def serve(monkeypatch, tmp_path):
     """Run ``serve`` with a server that only keeps what it was given; ``.given`` is None if it did not run."""
-    server = SimpleNamespace(given=None, code=0)
+    service = SimpleNamespace(given=None, code=0)
 
-    def run_server(settings, environ):
-        server.given = settings
-        return server.code
+    def run_service(settings, environ):
+        service.given = settings
+        return service.code
 
-    monkeypatch.setitem(sys.modules, "haproxy_telemetry.server", SimpleNamespace(run=run_server))
-    monkeypatch.setattr("haproxy_telemetry.server", SimpleNamespace(run=run_server), raising=False)
+    monkeypatch.setattr("haproxy_telemetry.service", SimpleNamespace(run=run_service), raising=False)
 
     def serve(*arguments, environ=None, code=0):
-        server.given, server.code = None, code
+        service.given, service.code = None, code
         result = CliRunner().invoke(main, ["serve", *arguments], env=environ)
-        result.settings = server.given
+        result.settings = service.given
         return result
 
     return serve
@@ -61,7 +59,7 @@ def test_wrong_settings_are_one_line_and_code_2_and_no_server(serve):
     assert (result.exit_code, result.stdout, result.settings) == (2, "", None)
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith(
-        "Error: command line: --listen is '7000': there is no port; an address is HOST:PORT"
+        "haproxy-telemetry: command line: --listen is '7000': there is no port; an address is HOST:PORT"
     )
 
 
@@ -86,6 +84,28 @@ def test_check_says_where_each_setting_comes_from(serve, tmp_path):
         "default",
         "command line, --log-level",
     ]
+
+
+def test_check_says_where_otlp_goes_and_keeps_its_secrets(serve):
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_HEADERS": "key=secret"}
+    result = serve("--check", environ=environ)
+    assert "http://127.0.0.1:4318/v1/traces" in result.stdout
+    assert "secret" not in result.output
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "nonsense"},
+        {"OTEL_BSP_MAX_QUEUE_SIZE": "0"},
+        {"OTEL_RESOURCE_ATTRIBUTES": "nonsense"},
+    ],
+)
+def test_check_finds_what_is_wrong_with_the_variables_of_opentelemetry(serve, environ):
+    result = serve("--check", environ=environ)
+    (name,) = environ
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"haproxy-telemetry: environment: {name}=")
 
 
 @pytest.mark.parametrize("arguments", [["--export", "file"], ["--config", "/nowhere/agent.toml"], ["--no-such-flag"]])

@@ -252,6 +252,7 @@ def test_a_wrong_value_is_told_with_its_key_and_what_would_be_right(file, text, 
         ("LOG_FORMAT", "xml"),
         ("LISTEN", "127.0.0.1:7000,"),
         ("VARIABLES_SCOPES", "txn;req"),
+        ("TRACE_UPSTREAM_SPAN", "bytes \udcff"),
     ],
 )
 def test_a_wrong_variable_is_told_by_its_name(name, value):

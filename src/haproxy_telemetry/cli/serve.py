@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
-from haproxy_telemetry.settings import Settings, SettingsError, load
+from haproxy_telemetry.settings import Loaded, Settings, SettingsError, load
 from haproxy_telemetry.settings.catalog import CONFIG_VARIABLE, SETTINGS, Setting
 from haproxy_telemetry.settings.toml import as_toml, in_words
 
 
 class WrongSettings(click.ClickException):
-    """What is wrong with the settings, told without a traceback."""
+    """What is wrong with the settings, told without a traceback and without the usage."""
 
     exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Write the one line, as the agent does when it cannot begin."""
+        click.echo(f"haproxy-telemetry: {self.message}", file=file, err=True)
 
 
 def _option(setting: Setting) -> Callable[[Any], Any]:
@@ -63,21 +67,43 @@ def serve(ctx: click.Context, /, config: Path | None, check: bool, **flags: obje
 
     HAProxy connects to it by SPOP; traces leave it by OTLP.
     """
-    settings = _load(config, {name.replace("__", "."): value for name, value in flags.items()}, show=check)
-    ctx.exit(0 if check else _run(settings))
+    loaded = _load(config, {name.replace("__", "."): value for name, value in flags.items()})
+    if check:
+        _check(loaded)
+    else:
+        ctx.exit(_run(loaded.settings))
 
 
-def _load(config: Path | None, flags: dict[str, object], *, show: bool) -> Settings:
+def _load(config: Path | None, flags: dict[str, object]) -> Loaded:
     try:
-        loaded = load(config, os.environ, flags)
+        return load(config, os.environ, flags)
     except SettingsError as error:
         raise WrongSettings(str(error)) from error
-    if show:
-        click.echo(as_toml(loaded), nl=False)
-    return loaded.settings
+
+
+def _check(loaded: Loaded) -> None:
+    """Print what the agent would run with; all that can be wrong is found before the first line."""
+    target = _export_target(loaded.settings)
+    click.echo(as_toml(loaded))
+    click.echo(f"# By the OTEL_* variables, traces go to {target}." if target else "# The OTEL_* variables are right.")
+
+
+def _export_target(settings: Settings) -> str:
+    """Return the URL that OTLP goes to, ``""`` for the other exporters. Headers are secrets and not shown."""
+    from haproxy_telemetry.otlp.resource import read_resource_attributes
+    from haproxy_telemetry.otlp.settings import ExportConfigError, read_batch_limits, read_otlp_settings
+
+    try:
+        read_resource_attributes(os.environ, "check")
+        if settings.export.to != "otlp":
+            return ""
+        read_batch_limits(os.environ)
+        return read_otlp_settings(os.environ).url
+    except ExportConfigError as error:
+        raise WrongSettings(f"environment: {error}") from error
 
 
 def _run(settings: Settings) -> int:
-    from haproxy_telemetry import server
+    from haproxy_telemetry import service
 
-    return server.run(settings, os.environ)
+    return service.run(settings, os.environ)

@@ -195,6 +195,8 @@ def _value(given: Given) -> object:
         raise _bad(given, given.value, f"expected {setting.expected}") from error
     if setting.about.parse is not None:
         value = _parsed(given, value)
+    elif isinstance(value, str) and not _is_unicode(value):
+        raise _bad(given, value, "expected text in UTF-8")
     if setting.many:
         _refuse_twice(given, value)
     return value
@@ -213,6 +215,11 @@ def _parsed_one(given: Given, text: str) -> object:
         return parse(text)
     except ValueError as error:
         raise _bad(given, text, str(error)) from error
+
+
+def _is_unicode(text: str) -> bool:
+    """False if the environment or command line held bytes that are no UTF-8 (PEP 383)."""
+    return not any("\udc80" <= character <= "\udcff" for character in text)
 
 
 def _refuse_twice(given: Given, items: tuple[object, ...]) -> None:
