@@ -14,7 +14,7 @@ from haproxy_telemetry import __version__
 # Name, which is also that of the module and of the command in it, and the line in the overview.
 COMMANDS = {
     "serve": "Run the agent.",
-    "decode": "Put frames into words, from hex or a capture.",
+    "decode": "Put SPOP frames into words, from hex or a capture.",
     "demo": "Show traces of two HAProxies and an origin, on this machine.",
     "version": "Print the version.",
 }
