@@ -1,0 +1,62 @@
+"""Which way out: from ``--export`` and the environment to a running exporter."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, Protocol
+
+from haproxy_telemetry.exporters.console import render_trace
+from haproxy_telemetry.exporters.lines import LineExporter
+from haproxy_telemetry.otlp.encode_json import encode_trace_json
+from haproxy_telemetry.otlp.ledger import CloseReport
+from haproxy_telemetry.otlp.resource import ResourceTable, read_resource_attributes
+from haproxy_telemetry.otlp.send import OtlpExporter
+from haproxy_telemetry.otlp.settings import ExportConfigError, read_batch_limits, read_otlp_settings
+from haproxy_telemetry.stats import Stats
+from haproxy_telemetry.trace.spans import FinishedTrace
+
+KINDS: Final = ("otlp", "console", "file")
+
+
+class Exporter(Protocol):
+    """A way out for finished traces. It owns a thread, so make it after any fork."""
+
+    def export(self, trace: FinishedTrace) -> None:
+        """Take a trace over. Called on the event loop's thread: quick, never blocks on I/O, never raises."""
+
+    def close(self, timeout_s: float) -> CloseReport:
+        """Flush for at most ``timeout_s`` seconds and stop. Blocks; later traces count as lost (``shutdown``)."""
+
+
+def make_exporter(kind: str, environ: Mapping[str, str], stats: Stats, *, file: Path | None = None) -> Exporter:
+    """Start the exporter of a kind (one of ``KINDS``); ``file`` is for ``file`` and appended to.
+
+    Raises :class:`ExportConfigError` for a setting that can't be obeyed; then nothing was started.
+    """
+    resources = ResourceTable(read_resource_attributes(environ, str(uuid.uuid4())), stats)
+    if kind == "otlp":
+        return OtlpExporter(read_otlp_settings(environ), read_batch_limits(environ), resources, stats)
+    if kind == "console":
+        service = dict(resources.of(None).attributes)[b"service.name"]
+        assert isinstance(service, bytes)
+        return LineExporter(sys.stdout.fileno(), lambda trace: render_trace(trace, service), stats, close_fd=False)
+    if kind == "file":
+        return LineExporter(_open(file), _json_line(resources), stats, close_fd=True)
+    raise ExportConfigError("--export", kind, "unknown way out", f"use one of {', '.join(KINDS)}")
+
+
+def _json_line(resources: ResourceTable) -> Callable[[FinishedTrace], bytes]:
+    return lambda trace: encode_trace_json(trace, resources.of(trace.service).attributes) + b"\n"
+
+
+def _open(file: Path | None) -> int:
+    if file is None:
+        raise ExportConfigError("--file", "", "missing", "say where to write with --file PATH.jsonl")
+    try:
+        return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise ExportConfigError("--file", str(file), f"can't be opened ({error.strerror})", "name another") from error

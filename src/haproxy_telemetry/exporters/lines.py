@@ -1,0 +1,112 @@
+"""Traces as lines on a file descriptor: a bounded queue, and a thread that writes.
+
+A slow disk, a full pipe or a stopped terminal delays the thread, never a request. A trace is rendered and
+written by itself: the write lets the event loop have the interpreter again after each, and ``tail -f`` sees
+a trace as soon as it is finished. What a line is, the renderer decides (console tree, OTLP JSON).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import Final, final
+
+from haproxy_telemetry.otlp.ledger import CloseReport, Ledger
+from haproxy_telemetry.stats import Stats
+from haproxy_telemetry.trace.spans import FinishedTrace
+
+QUEUE_SPANS: Final = 16384  # not encoded yet: some 20 MB at 9 spans a trace
+
+
+@final
+class LineExporter:
+    """Renders and writes each trace in its own thread; an ``Exporter`` (see ``haproxy_telemetry.exporters``)."""
+
+    def __init__(
+        self,
+        fd: int,
+        render: Callable[[FinishedTrace], bytes],
+        stats: Stats,
+        *,
+        close_fd: bool,
+        queue_spans: int = QUEUE_SPANS,
+    ) -> None:
+        self._fd = fd
+        self._close_fd = close_fd
+        self._render = render
+        self._ledger = Ledger(stats)
+        self._queue_spans = queue_spans
+        self._wake = threading.Condition(threading.Lock())
+        self._queue: deque[FinishedTrace] = deque()
+        self._queued_spans = 0  # the one being written included
+        self._idle = False
+        self._closing = False
+        self._abandoned = False
+        self._thread = threading.Thread(target=self._run, name="line-export", daemon=True)
+        self._thread.start()
+
+    def export(self, trace: FinishedTrace) -> None:
+        """Queue a trace; what does not fit is counted. Never blocks for long, never raises."""
+        spans = len(trace.spans)
+        with self._wake:
+            queued = not self._closing and self._queued_spans + spans <= self._queue_spans
+            if queued:
+                self._queue.append(trace)
+                self._queued_spans += spans
+                if self._idle:
+                    self._wake.notify()
+        if not queued:
+            self._ledger.lost("shutdown" if self._closing else "queue_full", spans)
+
+    def close(self, timeout_s: float) -> CloseReport:
+        """Write what is queued, for at most ``timeout_s``; return what became of everything. Blocks."""
+        deadline = monotonic() + timeout_s
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join(max(0.0, deadline - monotonic()))
+        with self._wake:
+            stuck = self._thread.is_alive() and not self._abandoned
+            self._abandoned = self._abandoned or stuck
+            lost = self._queued_spans if stuck else 0
+        if lost:
+            self._ledger.lost("shutdown", lost, "the writing did not end in time")
+        return self._ledger.report()
+
+    def _run(self) -> None:
+        while (trace := self._next()) is not None:
+            reason, detail = self._write(trace)
+            with self._wake:
+                if self._abandoned:
+                    return
+                self._queued_spans -= len(trace.spans)
+            if reason:
+                self._ledger.lost(reason, len(trace.spans), detail)
+            else:
+                self._ledger.exported(len(trace.spans))
+        if self._close_fd:
+            os.close(self._fd)
+
+    def _next(self) -> FinishedTrace | None:
+        with self._wake:
+            while not self._queue and not self._closing:
+                self._idle = True
+                self._wake.wait()
+            self._idle = False
+            return self._queue.popleft() if self._queue and not self._abandoned else None
+
+    def _write(self, trace: FinishedTrace) -> tuple[str, str]:
+        """Return why and how it failed, two empty strings if it did not."""
+        try:
+            lines = memoryview(self._render(trace))
+        except Exception as error:  # a bug of ours: lose one trace, not the thread
+            return "encode_error", f"please report this: {type(error).__name__}: {error}"
+        try:
+            while lines:
+                lines = lines[os.write(self._fd, lines) :]
+        except OSError as error:  # a full disk, a pipe whose reader has left
+            return "write_failed", f"{error.strerror or error}"
+        return "", ""

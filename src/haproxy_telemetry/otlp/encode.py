@@ -1,0 +1,196 @@
+"""Finished spans as OTLP protobuf bytes (opentelemetry-proto v1, trace.proto and common.proto).
+
+Pure, and quick: a span becomes bytes the moment it ends, ready to stand as one ``ScopeSpans.spans`` field,
+so that a batch is made by joining. Field order is the field numbers', as the official encoder's is.
+
+Text is repaired by :func:`~haproxy_telemetry.otlp.text.utf8`, a :class:`Blob` leaves as ``bytes_value``,
+an integer beyond int64 as its decimal text (OTLP has no unsigned value).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from struct import Struct
+from typing import Final
+
+from haproxy_telemetry import __version__
+from haproxy_telemetry.otlp.protobuf import length_field, varint
+from haproxy_telemetry.otlp.text import utf8
+from haproxy_telemetry.trace.spans import Attribute, AttributeValue, Blob, FinishedSpan, SpanEvent, SpanLink
+
+SCOPE_NAME: Final = b"haproxy_telemetry"
+SCOPE_VERSION: Final = __version__.encode()
+
+TRACE_ID_SIZE: Final = 16
+SPAN_ID_SIZE: Final = 8
+
+# Most attributes repeat from request to request (method, host, backend): their fields are kept, ready made.
+# Bounded, because values are the peer's; short values only, because long ones (URLs) seldom repeat.
+CACHED_FIELDS: Final = 4096
+CACHED_VALUE_SIZE: Final = 48
+_fields: dict[Attribute, bytes] = {}  # values of exactly the type bytes: see _span_attribute
+_keys: dict[bytes, bytes] = {}
+_names: dict[tuple[bytes, int], bytes] = {}
+
+INT64_MIN: Final = -(1 << 63)
+INT64_MAX: Final = (1 << 63) - 1
+_TIMES: Final = Struct("<BQBQ").pack  # Span.start_time_unix_nano = 7, .end_time_unix_nano = 8
+_TIME: Final = Struct("<BQ").pack  # Span.Event.time_unix_nano = 1
+_FLAGS: Final = Struct("<HI").pack  # a two-byte tag and its fixed32
+_LINK_FLAGS: Final = Struct("<BI").pack
+_DOUBLE: Final = Struct("<d").pack
+
+# InstrumentationScope.name = 1, .version = 2; ScopeSpans.scope = 1
+_SCOPE: Final = length_field(1, length_field(1, SCOPE_NAME) + length_field(2, SCOPE_VERSION))
+
+
+def encode_span(span: FinishedSpan) -> bytes:
+    """Return ``span`` as one ``ScopeSpans.spans`` field: tag, length and body.
+
+    Raises ``ValueError``, ``TypeError`` or ``struct.error`` for a span that was built wrongly.
+    """
+    (trace_id, span_id, parent_id, state, flags, name, kind, start_ns, end_ns, attributes, dropped_attributes,
+     events, dropped_events, links, status, message) = span  # fmt: skip
+    parts = [_ids(trace_id, span_id)]
+    if state:
+        parts.append(_text(b"\x1a", state))
+    if parent_id:
+        parts.append(_parent(parent_id))
+    parts.append(_names.get((name, kind)) or _name(name, kind))
+    parts.append(_TIMES(0x39, start_ns, 0x41, end_ns))
+    parts.extend(map(_span_attribute, attributes))
+    if dropped_attributes:
+        parts.append(b"\x50" + varint(dropped_attributes))
+    parts.extend(map(_event, events))
+    if dropped_events:
+        parts.append(b"\x60" + varint(dropped_events))
+    parts.extend(map(_link, links))
+    parts.append(_status(status, message) if status or message else b"\x7a\x00")
+    if flags:
+        parts.append(_FLAGS(0x0185, flags))  # Span.flags = 16, fixed32
+    body = b"".join(parts)
+    return b"\x12" + varint(len(body)) + body
+
+
+def encode_resource(attributes: Iterable[Attribute]) -> bytes:
+    """Return the attributes as one ``ResourceSpans.resource`` field."""
+    return length_field(1, b"".join([_attribute(b"\x0a", key, value) for key, value in attributes]))
+
+
+def encode_request(groups: Iterable[tuple[bytes, Sequence[bytes]]]) -> bytes:
+    """Return an ``ExportTraceServiceRequest``.
+
+    Each group is what :func:`encode_resource` gave and the spans, as :func:`encode_span` gave them.
+    """
+    parts: list[bytes] = []
+    for resource, spans in groups:
+        scope_size = len(_SCOPE) + sum(map(len, spans))
+        scope_head = b"\x12" + varint(scope_size)  # ResourceSpans.scope_spans = 2
+        parts.append(b"\x0a" + varint(len(resource) + len(scope_head) + scope_size))
+        parts.append(resource)
+        parts.append(scope_head)
+        parts.append(_SCOPE)
+        parts.extend(spans)
+    return b"".join(parts)
+
+
+def _ids(trace_id: bytes, span_id: bytes) -> bytes:
+    if len(trace_id) != TRACE_ID_SIZE or len(span_id) != SPAN_ID_SIZE:
+        raise ValueError(f"ids of {len(trace_id)} and {len(span_id)} bytes, not {TRACE_ID_SIZE} and {SPAN_ID_SIZE}")
+    return b"\x0a\x10" + trace_id + b"\x12\x08" + span_id
+
+
+def _parent(span_id: bytes) -> bytes:
+    if len(span_id) != SPAN_ID_SIZE:
+        raise ValueError(f"parent span id of {len(span_id)} bytes, not {SPAN_ID_SIZE}")
+    return b"\x22\x08" + span_id
+
+
+def _name(name: bytes, kind: int) -> bytes:
+    """Write Span.name = 5 and .kind = 6; spans' names are few."""
+    if len(_names) >= CACHED_FIELDS:
+        _names.clear()
+    fields = _names[name, kind] = _text(b"\x2a", name) + b"\x30" + varint(kind)
+    return fields
+
+
+def _text(tag: bytes, raw: bytes) -> bytes:
+    if not raw.isascii():
+        raw = utf8(raw)
+    return tag + varint(len(raw)) + raw
+
+
+def _event(event: SpanEvent) -> bytes:
+    time_ns, name, attributes = event
+    parts = [_TIME(0x09, time_ns), _text(b"\x12", name)]
+    for key, value in attributes:
+        parts.append(_attribute(b"\x1a", key, value))
+    return length_field(11, b"".join(parts))
+
+
+def _link(link: SpanLink) -> bytes:
+    trace_id, span_id, state, attributes, flags = link
+    parts = [_ids(trace_id, span_id)]
+    if state:
+        parts.append(_text(b"\x1a", state))
+    for key, value in attributes:
+        parts.append(_attribute(b"\x22", key, value))
+    if flags:
+        parts.append(_LINK_FLAGS(0x35, flags))
+    return length_field(13, b"".join(parts))
+
+
+def _status(code: int, message: bytes) -> bytes:
+    """Write Span.status = 15; an unset one is an empty message, as the SDK writes it."""
+    body = _text(b"\x12", message) if message else b""
+    return length_field(15, body + (b"\x18" + varint(code) if code else b""))
+
+
+def _span_attribute(attribute: Attribute) -> bytes:
+    """Write Span.attributes = 9, from the cache if it was written before."""
+    key, value = attribute
+    # type() and not isinstance(): Blob and text compare and hash alike (as True and 1 do), but differ on the wire.
+    if type(value) is not bytes or len(value) > CACHED_VALUE_SIZE:
+        return _attribute(b"\x4a", key, value)
+    field = _fields.get(attribute)
+    if field is None:
+        if len(_fields) >= CACHED_FIELDS:
+            _fields.clear()
+        field = _fields[attribute] = _attribute(b"\x4a", key, value)
+    return field
+
+
+def _attribute(tag: bytes, key: bytes, value: AttributeValue) -> bytes:
+    """Write a KeyValue under a one-byte tag."""
+    body = (_keys.get(key) or _key(key)) + _value(value)
+    return tag + varint(len(body)) + body
+
+
+def _key(key: bytes) -> bytes:
+    """Write KeyValue.key = 1 and the tag of KeyValue.value = 2."""
+    if len(_keys) >= CACHED_FIELDS:
+        _keys.clear()
+    field = _keys[key] = _text(b"\x0a", key) + b"\x12"
+    return field
+
+
+def _value(value: AttributeValue) -> bytes:
+    """Write an AnyValue with its length; bool is asked for before int, being one."""
+    if type(value) is bytes:  # text, and by far the most frequent
+        return _sized(_text(b"\x0a", value))
+    if isinstance(value, bool):
+        return b"\x02\x10\x01" if value else b"\x02\x10\x00"
+    if isinstance(value, int):
+        if INT64_MIN <= value <= INT64_MAX:
+            number = varint(value)
+            return varint(len(number) + 1) + b"\x18" + number
+        return _sized(_text(b"\x0a", b"%d" % value))
+    if isinstance(value, float):
+        return b"\x09\x21" + _DOUBLE(value)
+    if isinstance(value, Blob):
+        return _sized(b"\x3a" + varint(len(value)) + value)
+    raise TypeError(f"an attribute value of type {type(value).__name__}")
+
+
+def _sized(body: bytes) -> bytes:
+    return varint(len(body)) + body

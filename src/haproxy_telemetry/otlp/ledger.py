@@ -1,0 +1,56 @@
+"""The book of the way out: every span that came in is in the end exported or lost for one named reason.
+
+Counts into :class:`~haproxy_telemetry.stats.Stats` as ``("spans_exported", "")`` and
+``("spans_dropped", reason)``, and keeps its own totals, which become the :class:`CloseReport`. A reason is
+logged when it first occurs, later only counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import NamedTuple, final
+
+from haproxy_telemetry.stats import Stats
+
+logger = logging.getLogger("haproxy_telemetry.export")
+
+
+class CloseReport(NamedTuple):
+    """What became of all spans handed to an exporter: how many were exported, how many lost, by reason."""
+
+    exported: int
+    lost: Mapping[str, int]
+
+
+@final
+class Ledger:
+    """Totals of one exporter; safe from any thread. Closing the book fixes the report."""
+
+    def __init__(self, stats: Stats) -> None:
+        self._stats = stats
+        self._lock = threading.Lock()
+        self._exported = 0
+        self._lost: dict[str, int] = {}
+
+    def exported(self, spans: int) -> None:
+        """Count spans that the receiver, the file or the terminal has."""
+        with self._lock:
+            self._exported += spans
+        self._stats.count("spans_exported", n=spans)
+
+    def lost(self, reason: str, spans: int, detail: str = "", *, exc_info: bool = False) -> None:
+        """Count lost spans; the first time for a reason, say so with ``detail``."""
+        with self._lock:
+            first = reason not in self._lost
+            self._lost[reason] = self._lost.get(reason, 0) + spans
+        self._stats.count("spans_dropped", reason, spans)
+        if first:
+            text = "%d spans lost: %s%s (from now on only counted)"
+            logger.warning(text, spans, reason, f", {detail}" if detail else "", exc_info=exc_info)
+
+    def report(self) -> CloseReport:
+        """Return the totals so far."""
+        with self._lock:
+            return CloseReport(self._exported, dict(self._lost))

@@ -1,0 +1,256 @@
+"""The OTLP exporter: a queue on the event loop's side, a thread that delivers on the other.
+
+``export`` encodes (a few microseconds a span) and queues. The thread only joins bytes, compresses and posts,
+all of which leave the interpreter to the event loop, and sleeps in a way that ``close`` can end.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import zlib
+from math import inf
+from random import random
+from time import monotonic, time
+from typing import Final, final
+
+from haproxy_telemetry.otlp.answer import parse_partial_success, refusal_message
+from haproxy_telemetry.otlp.batch import Batch, Batcher, BatchLimits
+from haproxy_telemetry.otlp.encode import encode_request, encode_span
+from haproxy_telemetry.otlp.ledger import CloseReport, Ledger
+from haproxy_telemetry.otlp.protobuf import ProtobufError
+from haproxy_telemetry.otlp.resource import ResourceTable
+from haproxy_telemetry.otlp.retry import Answer, Decision, Delivered, GiveUp, Outcome, RetryPolicy, TryAgain
+from haproxy_telemetry.otlp.settings import OtlpSettings
+from haproxy_telemetry.otlp.transport import HttpTransport, Transport
+from haproxy_telemetry.stats import Stats
+from haproxy_telemetry.trace.spans import FinishedSpan, FinishedTrace
+
+logger = logging.getLogger("haproxy_telemetry.export")
+
+GZIP_LEVEL: Final = 1  # 0.8 us a span for a fifth of the size; level 6 takes 2.3 for hardly less
+GZIP_WBITS: Final = 31  # a gzip container, not a zlib one
+SAY_AGAIN_S: Final = 60.0  # a receiver that refuses every other request must not fill the log
+CLOSE_GRACE_S: Final = 0.2  # for the thread to write down what it was doing when its time ended
+
+
+@final
+class OtlpExporter:
+    """Exports traces by OTLP/HTTP; an ``Exporter`` (see ``haproxy_telemetry.exporters``)."""
+
+    def __init__(
+        self,
+        settings: OtlpSettings,
+        limits: BatchLimits,
+        resources: ResourceTable,
+        stats: Stats,
+        *,
+        transport: Transport | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self._settings = settings
+        self._resources = resources
+        self._stats = stats
+        self._ledger = Ledger(stats)
+        self._transport = transport or HttpTransport(settings)
+        self._retry = retry or RetryPolicy(budget_s=settings.budget_s)
+        # Shared by both sides, under the lock:
+        self._wake = threading.Condition(threading.Lock())
+        self._batcher = Batcher(limits)
+        self._sleeps_until = -inf  # when the thread looks at the queue by itself
+        self._close_at = inf  # the deadline, once closing
+        self._in_flight = 0
+        self._abandoned = False  # the deadline passed with the thread in a request: its spans are written off
+        # The thread's own:
+        self._quiet_until = -inf  # the receiver asked for a pause
+        self._last_attempt = True  # still to be had when closing
+        self._health = Health(settings.url)
+        self._thread = threading.Thread(target=self._run, name="otlp-export", daemon=True)
+        self._thread.start()
+
+    # The event loop's side
+
+    def export(self, trace: FinishedTrace) -> None:
+        """Encode and queue a trace; what does not fit is counted. Never blocks for long, never raises."""
+        spans = self._encode(trace)
+        if not spans:
+            return
+        resource = self._resources.of(trace.service).encoded
+        with self._wake:
+            closing = self._close_at != inf
+            queued = not closing and self._batcher.add(resource, spans, monotonic())
+            if queued and self._batcher.due < self._sleeps_until:
+                self._sleeps_until = -inf  # once is enough
+                self._wake.notify()
+        if not queued:
+            self._ledger.lost("shutdown" if closing else "queue_full", len(spans))
+
+    def close(self, timeout_s: float) -> CloseReport:
+        """Deliver what is queued, for at most ``timeout_s``; return what became of everything. Blocks."""
+        with self._wake:
+            self._close_at = min(self._close_at, monotonic() + timeout_s)
+            self._wake.notify()
+        self._thread.join(max(0.0, timeout_s) + CLOSE_GRACE_S)
+        with self._wake:
+            stuck = self._thread.is_alive() and not self._abandoned
+            self._abandoned = self._abandoned or stuck
+            lost = self._in_flight + self._batcher.spans if stuck else 0
+        if lost:
+            self._ledger.lost("shutdown", lost, "a request was still under way")
+        return self._ledger.report()
+
+    def _encode(self, trace: FinishedTrace) -> list[bytes]:
+        try:
+            return [encode_span(span) for span in trace.spans]
+        except Exception:  # a bug of ours must not reach the request: keep the good spans, say the first
+            return [encoded for span in trace.spans if (encoded := self._encode_or_count(span))]
+
+    def _encode_or_count(self, span: FinishedSpan) -> bytes:
+        try:
+            return encode_span(span)
+        except Exception:
+            self._ledger.lost("encode_error", 1, "please report this", exc_info=True)
+            return b""
+
+    # The thread's side
+
+    def _run(self) -> None:
+        while (batch := self._next_batch()) is not None:
+            try:
+                self._deliver(batch)
+            except Exception:  # a bug of ours: lose one batch, not the thread
+                if self._in_flight and self._landed():
+                    self._ledger.lost("internal_error", batch.spans, "please report this", exc_info=True)
+        self._write_off_queue()
+        self._transport.close()
+
+    def _next_batch(self) -> Batch | None:
+        """Wait for a batch; ``None`` when closing and nothing is left, or no time for what is."""
+        with self._wake:
+            while True:
+                now = monotonic()
+                closing = self._close_at != inf
+                if now >= self._close_at:
+                    return None
+                if now >= self._quiet_until:
+                    batch = self._batcher.take(now, flush=closing)
+                    if batch is not None:
+                        self._in_flight = batch.spans
+                        return batch
+                    if closing:
+                        return None
+                self._sleep(max(self._batcher.due, self._quiet_until))
+
+    def _sleep(self, until: float) -> None:
+        """Wait with the lock given up; ends earlier when there is news. The caller looks again."""
+        self._sleeps_until = until
+        until = min(until, self._close_at)
+        self._wake.wait(None if until == inf else max(0.0, until - monotonic()))
+        self._sleeps_until = -inf
+
+    def _write_off_queue(self) -> None:
+        """After the deadline of ``close``: nothing is added any more, and ``close`` may have counted it."""
+        with self._wake:
+            lost = 0 if self._abandoned else self._batcher.spans
+        if lost:
+            self._ledger.lost("shutdown", lost, "no time left to send them")
+
+    def _deliver(self, batch: Batch) -> None:
+        """Send one batch until it is delivered or given up."""
+        body = encode_request(batch.groups)
+        if self._settings.gzip:
+            body = zlib.compress(body, GZIP_LEVEL, GZIP_WBITS)
+        began = monotonic()
+        attempt = 0
+        while True:
+            attempt += 1
+            outcome = self._attempt(body)
+            decision = self._retry.decide(
+                outcome,
+                attempt=attempt,
+                elapsed_s=monotonic() - began,
+                wall=time(),
+                chance=random(),
+            )
+            self._health.note(outcome, decision, monotonic())
+            if isinstance(decision, Delivered):
+                return self._settle_delivered(batch, decision.body)
+            if isinstance(decision, GiveUp):
+                self._quiet_until = monotonic() + decision.pause_s
+                return self._settle_lost(batch, decision.reason, outcome)
+            if not self._pause(decision):
+                return self._settle_lost(batch, "shutdown", outcome)
+
+    def _attempt(self, body: bytes) -> Outcome:
+        timeout = self._settings.timeout_s
+        left = self._close_at - monotonic()
+        if left < (inf if timeout is None else timeout):
+            timeout = max(left, 0.001)
+        self._stats.count("export_requests")
+        return self._transport.post(body, timeout)
+
+    def _pause(self, decision: TryAgain) -> bool:
+        """Wait before the next attempt; ``False`` if there is no time for it before the deadline of ``close``."""
+        until = monotonic() + decision.delay_s
+        with self._wake:
+            while (now := monotonic()) < until:
+                if until >= self._close_at:
+                    # Our own backoff may be cut short, once, for a last attempt; a receiver's wish may not.
+                    last, self._last_attempt = self._last_attempt, False
+                    return last and not decision.told
+                self._wake.wait(min(until, self._close_at) - now)
+        return True
+
+    def _settle_delivered(self, batch: Batch, body: bytes) -> None:
+        try:
+            rejected, message = parse_partial_success(body)
+        except ProtobufError:
+            rejected, message = 0, ""
+            self._stats.count("export_answers_unreadable")  # JSON or a proxy's page; the status said success
+        rejected = min(rejected, batch.spans)
+        if not self._landed():
+            return
+        self._ledger.exported(batch.spans - rejected)
+        if rejected:
+            self._ledger.lost("rejected", rejected, f"the receiver says {message!r}")
+        elif message and self._stats.count("export_warnings") == 1:
+            logger.warning("the receiver took all spans, but says %r (from now on only counted)", message)
+
+    def _settle_lost(self, batch: Batch, reason: str, outcome: Outcome) -> None:
+        if self._landed():
+            self._ledger.lost(reason, batch.spans, f"{self._settings.url}: {_describe(outcome)}")
+
+    def _landed(self) -> bool:
+        """The batch in flight is settled; ``False`` if ``close`` has already written it off."""
+        with self._wake:
+            self._in_flight = 0
+            return not self._abandoned
+
+
+@final
+class Health:
+    """Says once when deliveries begin to fail, and once when they work again; at most once in a minute."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._failing_since: float | None = None
+        self._said_at = -inf
+
+    def note(self, outcome: Outcome, decision: Decision, now: float) -> None:
+        """Take in the outcome of an attempt. A final refusal is about its batch, and the ledger's to tell."""
+        if isinstance(decision, Delivered):
+            if self._failing_since is not None and self._said_at >= self._failing_since:
+                logger.info("spans are delivered again to %s, after %.1f s", self._url, now - self._failing_since)
+            self._failing_since = None
+        elif isinstance(decision, TryAgain) and self._failing_since is None:
+            self._failing_since = now
+            if now - self._said_at >= SAY_AGAIN_S:
+                self._said_at = now
+                logger.warning("spans can't be delivered to %s: %s; trying again", self._url, _describe(outcome))
+
+
+def _describe(outcome: Outcome) -> str:
+    if not isinstance(outcome, Answer):
+        return outcome.problem
+    message = refusal_message(outcome.body)
+    return f"HTTP {outcome.status}" + (f" ({message})" if message else "")
