@@ -1,0 +1,82 @@
+"""Imports point one way: what a part may know is written down here, and nothing else may be imported."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "src" / "haproxy_telemetry"
+
+# A part, and the parts of this package that it may import. In the order of the tree: nobody imports upwards.
+MAY_IMPORT = {
+    "stats": set[str](),
+    "clock": set[str](),
+    "logs": set[str](),
+    "spop": set[str](),
+    "trace": {"stats"},
+    "dialect": {"spop", "trace"},
+    "settings": set[str](),
+    "otlp": {"stats", "logs", "trace"},
+    "exporters": {"stats", "logs", "trace", "otlp"},
+    "agent": {"spop", "dialect", "trace", "exporters", "stats", "logs"},
+    "server": {"agent", "settings", "clock", "logs", "stats"},
+    "service": {"server", "agent", "exporters", "settings", "spop", "trace", "clock", "logs", "stats"},
+    "demo": {"logs"},
+    "cli": {"settings", "service", "spop", "demo", "exporters", "otlp", "logs"},
+    "__main__": {"cli"},
+}
+
+# Sockets, clocks, loops and chance have no place in these: what they need of them comes in as an argument.
+PURE = ["spop", "trace", "dialect", "agent", "otlp/encode", "otlp/batch", "otlp/retry", "otlp/protobuf"]
+IMPURE_MODULES = {"socket", "asyncio", "time", "threading", "selectors", "urllib3", "http", "subprocess", "os"}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    """Absolute names of all modules that a file imports."""
+    names: set[str] = set()
+    package = ["haproxy_telemetry", *path.relative_to(PACKAGE).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_part_imports_only_what_it_may_know(path: Path) -> None:
+    part = part_of(path)
+    if part == "__init__":
+        return
+    parts = {name.split(".")[1] for name in imported(path) if name.startswith("haproxy_telemetry.")}
+    known = {name for name in parts if name in MAY_IMPORT}
+    assert known <= MAY_IMPORT[part] | {part}
+
+
+def test_no_two_parts_know_each_other() -> None:
+    for part, known in MAY_IMPORT.items():
+        for other in known:
+            assert part not in MAY_IMPORT[other], f"{part} and {other}"
+
+
+@pytest.mark.parametrize("pure", PURE)
+def test_pure_parts_have_no_socket_no_clock_and_no_loop(pure: str) -> None:
+    root = PACKAGE / pure
+    files = sorted(root.rglob("*.py")) if root.is_dir() else [root.with_suffix(".py")]
+    assert files
+    for path in files:
+        tops = {name.split(".")[0] for name in imported(path)}
+        assert not tops & IMPURE_MODULES, path
