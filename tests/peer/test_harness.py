@@ -97,6 +97,7 @@ def test_nothing_is_left_when_the_test_run_is_killed(tmp_path: Path) -> None:
     run = subprocess.Popen([sys.executable, "-c", script], cwd=tests, stdout=subprocess.PIPE, text=True)
     assert run.stdout is not None
     child = int(run.stdout.readline())
+    wait_until(lambda: Path(f"/proc/{child}/comm").read_text() == "sleep\n", "the program in place of its starter")
     run.kill()
     run.communicate()
     wait_until(lambda: not is_running(child), "the end of the child")
