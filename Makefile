@@ -30,8 +30,7 @@ format: $(READY) ## bring the code into the format that `make check` asks for
 
 lock: $(READY) ## choose new versions for constraints.txt (it names versions and hashes, never an address)
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet uv
-	@rm -f constraints.txt
-	@$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+	@$(BIN)/uv pip compile --quiet --upgrade --no-config --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
 	    --extra demo --group dev --output-file constraints.txt pyproject.toml
 	@! grep -nE '[a-z]+://|^-|@' constraints.txt
