@@ -14,6 +14,7 @@ context; ``finish`` knows ``*req*`` and ``*res*``, as HAProxy's own tracing filt
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple, final
 
@@ -324,6 +325,7 @@ class _MessageReader:
         self.problems.append(Problem(reason, subject, hint))
 
 
+@lru_cache(maxsize=1024)
 def _is_response_side(message_name: bytes) -> bool:
     """Events are not on the wire; the names that every known configuration uses tell the side."""
     name = message_name.lower().replace(b"-", b"_").replace(b" ", b"_")

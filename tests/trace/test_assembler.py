@@ -143,6 +143,19 @@ def test_second_roots_share_the_callers_trace() -> None:
     assert {span.parent_span_id.hex() for span in lab.trace.spans} == {SPAN_ID}
 
 
+def test_baggage_is_bounded() -> None:
+    lab = Laboratory()
+    for n in range(100):
+        lab.notify(say(SPAN, (b"baggage", b"k%d" % n), (b"", b"v")))
+    lab.notify(say(SPAN, (b"baggage", b"k0"), (b"", b"v" * 5000)))
+    propagation = lab.notify(say(SPAN, (b"baggage", b"k0"), (b"", b"new")))
+    assert propagation is not None
+    assert propagation.baggage.count(b"=") == 64
+    assert propagation.baggage.startswith(b"k0=new,")
+    assert lab.stats.get("baggage_dropped", "header_full") == 36
+    assert lab.stats.get("baggage_dropped", "item_too_large") == 1
+
+
 # Ends
 
 

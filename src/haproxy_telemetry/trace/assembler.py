@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Final, final
 
 from haproxy_telemetry.stats import Stats
-from haproxy_telemetry.trace.baggage import format_baggage, parse_baggage
+from haproxy_telemetry.trace.baggage import MAX_MEMBER_BYTES, MAX_MEMBERS, format_baggage, parse_baggage
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.instructions import (
     ALL_SPANS,
@@ -84,9 +84,9 @@ class Assembler:
             trace = self._identify(one, now)
             if trace is None or (number > 0 and one.key != told[0].key):
                 continue
-            propagation = self._propagation(trace)
-            if propagation != trace.sent:
-                trace.sent = first = propagation
+            if not trace.said:
+                trace.said = True
+                first = self._propagation(trace)
         return first
 
     def _identify(self, told: Told, now: int) -> LiveTrace | None:
@@ -99,8 +99,8 @@ class Assembler:
         if told.caller is not None:
             self._adopt(trace, told.caller)
         for block in told.blocks:
-            if block.baggage:
-                trace.baggage.update(block.baggage)
+            for name, value in block.baggage:
+                self._carry(trace, name, value)
         return trace
 
     def _begin(self, key: bytes, now: int) -> LiveTrace:
@@ -121,11 +121,29 @@ class Assembler:
                 self._stats.count("traceparent_invalid")
             elif context.span_id != trace.upstream_id:
                 trace.trace_id, trace.remote_span_id, trace.flags = context
+                trace.said = False
         if caller.tracestate and trace.remote_span_id and not trace.trace_state:
             trace.trace_state = parse_tracestate(caller.tracestate)
+            trace.said = trace.said and not trace.trace_state
         if caller.baggage:
-            for name, value in parse_baggage(caller.baggage).items():
-                trace.baggage.setdefault(name, value)
+            self._adopt_baggage(trace, caller.baggage)
+
+    def _adopt_baggage(self, trace: LiveTrace, header: bytes) -> None:
+        """Add the caller's items; what the configuration says itself stays."""
+        for name, value in parse_baggage(header).items():
+            if name not in trace.baggage:
+                self._carry(trace, name, value)
+
+    def _carry(self, trace: LiveTrace, name: bytes, value: bytes) -> None:
+        """Add an item to the trace's baggage, which is as bounded as the header that it leaves in."""
+        if trace.baggage.get(name) == value:
+            return
+        full = len(trace.baggage) >= MAX_MEMBERS and name not in trace.baggage
+        if full or len(name) + len(value) > MAX_MEMBER_BYTES:
+            self._stats.count("baggage_dropped", "header_full" if full else "item_too_large")
+            return
+        trace.baggage[name] = value
+        trace.said = False
 
     def _propagation(self, trace: LiveTrace) -> Propagation:
         return Propagation(

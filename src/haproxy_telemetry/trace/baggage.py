@@ -15,6 +15,9 @@ MAX_BYTES: Final = 8192
 MAX_MEMBERS: Final = 64
 """What section 3.3.2 asks every platform to carry; more than that is left out, from the end."""
 
+MAX_MEMBER_BYTES: Final = 4096
+"""Name and value of one member: half of the header, so that one cannot crowd out all others."""
+
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(rb"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
 _UNQUOTED: Final = "!#$&'()*+-./:<=>?@[]^_`{|}~"

@@ -97,7 +97,10 @@ class OpenSpan:
 
 @final
 class LiveTrace:
-    """All spans of one stream, and the context that they belong to."""
+    """All spans of one stream, and the context that they belong to.
+
+    ``said``: HAProxy knows the context as it is now.
+    """
 
     __slots__ = (
         "baggage",
@@ -107,7 +110,7 @@ class LiveTrace:
         "marks",
         "open",
         "remote_span_id",
-        "sent",
+        "said",
         "service",
         "size",
         "spans",
@@ -132,7 +135,7 @@ class LiveTrace:
         self.marks: list[bytes] = []
         self.size = 0
         self.last_event_ns = now
-        self.sent: object = None
+        self.said = False
 
     @property
     def root(self) -> OpenSpan | None:
