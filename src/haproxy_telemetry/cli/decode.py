@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def decode(sources: tuple[str, ...]) -> None:
 def _lines(source: str) -> Iterable[str]:
     """Yield the lines of a source; where no file has its name it can only be hexadecimal itself."""
     if source == "-":
-        return io.TextIOWrapper(click.get_binary_stream("stdin"), encoding="utf-8", errors="replace")
+        return io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace")
     if _is_path(source):
         return _file_lines(Path(source))
     if not _is_hex(source):

@@ -21,7 +21,6 @@ from .errors import (
     BadField,
     FragmentationRefused,
     FrameTooBig,
-    InterlacedFrames,
     MisorderedFrame,
     MisuseError,
     SpopError,
@@ -77,6 +76,7 @@ class AgentConnection:
         self._wanted = 0
         self._fragments = Fragments(self.limits)
         self._in_flight: dict[Ids, Notified] = {}
+        self._superseded: list[Notified] = []
         self._frames_in_flight: Final = self.limits.frames_in_flight
         self._out: list[bytes] = []
         self._farewell = b""
@@ -84,7 +84,7 @@ class AgentConnection:
     @property
     def frames_in_flight(self) -> int:
         """How many NOTIFY frames wait for ``acknowledge``."""
-        return len(self._in_flight)
+        return len(self._in_flight) + len(self._superseded)
 
     # Receiving
 
@@ -226,10 +226,12 @@ class AgentConnection:
     def _hand_over(self, ids: Ids, messages: tuple[Message, ...], size: int) -> Event:
         """Report a NOTIFY and expect its ACK."""
         in_flight = self._in_flight
-        if ids in in_flight:
-            raise InterlacedFrames(ids[0], ids[1], "not acknowledged yet")
-        if len(in_flight) >= self._frames_in_flight:
+        if len(in_flight) + len(self._superseded) >= self._frames_in_flight:
             raise TooMuchHeld("frames_in_flight", self._frames_in_flight)
+        if ids in in_flight:
+            # The stream waited ``timeout processing`` for us in vain; with ``option continue-on-error`` HAProxy
+            # up to 3.0 gives its next event the same ids (captures err-late700ms-cont).
+            self._superseded.append(in_flight[ids])
         event = in_flight[ids] = Notified(ids[0], ids[1], messages, size)
         return event
 
@@ -258,12 +260,16 @@ class AgentConnection:
 
         One ACK per NOTIFY, in any order: a second, or one for ids that HAProxy does not wait for, makes it
         reset the connection (3.1 and later), so both are MisuseError here. An empty list is sent as one
-        action without effect, because HAProxy 3.1.0 loses an ACK that has none. After the DISCONNECT has
-        been handed out HAProxy listens no more: nothing is queued, and all actions count as left out.
+        action without effect, because HAProxy 3.1.0 loses an ACK that has none.
+
+        Nothing is queued, and all actions count as left out, where HAProxy would not listen: after the
+        DISCONNECT was handed out, and for a NOTIFY whose ids came again because HAProxy gave up waiting (its
+        ACK would be taken for that of the second).
         """
         ids = (notified.stream_id, notified.frame_id)
         if self._in_flight.get(ids) is not notified:
-            raise MisuseError(f"stream {ids[0]} frame {ids[1]} is not waiting for an ACK on this connection")
+            self._forget_superseded(notified)
+            return len(actions)
         del self._in_flight[ids]
         if self.closed and not self._farewell:
             return len(actions)
@@ -273,6 +279,15 @@ class AgentConnection:
         size = len(_ACK_FLAGS) + len(id_bytes) + len(payload)
         self._out.append(_ack_head(size) + id_bytes + payload)
         return left_out
+
+    def _forget_superseded(self, notified: Notified) -> None:
+        """Take note that a NOTIFY was handled for which HAProxy waits no more."""
+        for index, other in enumerate(self._superseded):
+            if other is notified:
+                del self._superseded[index]
+                return
+        ids = f"stream {notified.stream_id} frame {notified.frame_id}"
+        raise MisuseError(f"{ids} is not waiting for an ACK on this connection")
 
     def disconnect(self, status: int = StatusCode.NORMAL, message: bytes | str = b"") -> None:
         """Queue AGENT-DISCONNECT and be ``closed``; without effect if the connection is over already.

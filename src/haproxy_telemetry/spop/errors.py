@@ -148,15 +148,14 @@ class FragmentationRefused(SpopError):
 
 
 class InterlacedFrames(SpopError):
-    """The ids are taken: by a frame still in pieces, or by one not acknowledged yet."""
+    """The ids are those of a NOTIFY still in pieces."""
 
     status = StatusCode.INTERLACED_FRAMES
 
-    def __init__(self, stream_id: int, frame_id: int, taken_by: str) -> None:
+    def __init__(self, stream_id: int, frame_id: int) -> None:
         self.stream_id = stream_id
         self.frame_id = frame_id
-        self.taken_by = taken_by
-        super().__init__(f"a second NOTIFY for stream {stream_id} frame {frame_id}, which is {taken_by}")
+        super().__init__(f"a second NOTIFY for stream {stream_id} frame {frame_id}, which is still in pieces")
 
 
 class UnknownFrame(SpopError):

@@ -28,7 +28,8 @@ class Notified(NamedTuple):
     """HAProxy holds a stream until this is acknowledged. A NamedTuple, because there is one per frame.
 
     The ids name the frame on this connection only: from HAProxy 3.1 on every event is a stream of its own, and
-    two connections use the same ids at the same time.
+    two connections use the same ids at the same time. Up to 3.0 they can even come again on one connection, when
+    HAProxy gave up waiting for the ACK and sends the stream's next event; so this object is the handle.
     """
 
     stream_id: int

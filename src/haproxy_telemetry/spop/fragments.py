@@ -32,7 +32,7 @@ class Fragments:
     def check_free(self, ids: Ids) -> None:
         """Raise InterlacedFrames where ``ids`` belong to a frame in pieces."""
         if ids in self.frames:
-            raise InterlacedFrames(ids[0], ids[1], "still in pieces")
+            raise InterlacedFrames(ids[0], ids[1])
 
     def begin(self, ids: Ids, payload: bytes, size: int) -> None:
         """Keep the first piece: ``payload`` of a NOTIFY without FIN that had ``size`` bytes in all."""

@@ -1,4 +1,4 @@
-"""The status codes of a DISCONNECT (SPOE.txt 3.5), with the text that HAProxy uses for each."""
+"""The status codes of a DISCONNECT, in the words of SPOE.txt 3.5 (HAProxy's own differ a little)."""
 
 from __future__ import annotations
 
