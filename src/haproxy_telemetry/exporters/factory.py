@@ -55,8 +55,9 @@ def _json_line(resources: ResourceTable) -> Callable[[FinishedTrace], bytes]:
 
 def _open(file: Path | None) -> int:
     if file is None:
-        raise ExportConfigError("--file", "", "missing", "say where to write with --file PATH.jsonl")
+        raise ExportConfigError("--export-file", "", "missing", "say where to write with --export-file PATH.jsonl")
     try:
         return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise ExportConfigError("--file", str(file), f"can't be opened ({error.strerror})", "name another") from error
+        problem = f"can't be opened ({error.strerror})"
+        raise ExportConfigError("--export-file", str(file), problem, "name a file that the agent may write") from error

@@ -66,6 +66,8 @@ def read_fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     at = 0
     while at < len(data):
         key, at = _read_varint(data, at)
+        if key < 8:
+            raise ProtobufError("field number 0", at)
         wire_type = key & 7
         if wire_type == VARINT:
             number, at = _read_varint(data, at)

@@ -17,11 +17,11 @@ MAX_RETRY_AFTER_S: Final = 300.0  # a receiver must not silence the agent for a 
 
 
 class Answer(NamedTuple):
-    """The receiver answered: the status, its Retry-After header as it came, the body cut to some size."""
+    """The receiver answered: the status, its Retry-After header as it came, the body (``None``: it broke off)."""
 
     status: int
     retry_after: str | None
-    body: bytes
+    body: bytes | None
 
 
 class NoAnswer(NamedTuple):
@@ -34,9 +34,12 @@ Outcome: TypeAlias = Answer | NoAnswer
 
 
 class Delivered(NamedTuple):
-    """The receiver has the batch; ``body`` may tell of spans that it rejected."""
+    """The receiver has the batch; ``body`` may tell of spans that it rejected.
 
-    body: bytes
+    A body that broke off does not change that: sending again would make every span twice.
+    """
+
+    body: bytes | None
 
 
 class TryAgain(NamedTuple):

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 import zlib
+from contextlib import suppress
 from math import inf
 from random import random
 from time import monotonic, time
 from typing import Final, final
 
-from haproxy_telemetry.otlp.answer import parse_partial_success, refusal_message
+from haproxy_telemetry.otlp.answer import PartialSuccess, parse_partial_success, refusal_message
 from haproxy_telemetry.otlp.batch import Batch, Batcher, BatchLimits
 from haproxy_telemetry.otlp.encode import encode_request, encode_span
 from haproxy_telemetry.otlp.ledger import CloseReport, Ledger
@@ -201,12 +202,8 @@ class OtlpExporter:
                 self._wake.wait(min(until, self._close_at) - now)
         return True
 
-    def _settle_delivered(self, batch: Batch, body: bytes) -> None:
-        try:
-            rejected, message = parse_partial_success(body)
-        except ProtobufError:
-            rejected, message = 0, ""
-            self._stats.count("export_answers_unreadable")  # JSON or a proxy's page; the status said success
+    def _settle_delivered(self, batch: Batch, body: bytes | None) -> None:
+        rejected, message = self._read_partial_success(body)
         rejected = min(rejected, batch.spans)
         if not self._landed():
             return
@@ -215,6 +212,13 @@ class OtlpExporter:
             self._ledger.lost("rejected", rejected, f"the receiver says {message!r}")
         elif message and self._stats.count("export_warnings") == 1:
             logger.warning("the receiver took all spans, but says %r (from now on only counted)", message)
+
+    def _read_partial_success(self, body: bytes | None) -> PartialSuccess:
+        if body is not None:
+            with suppress(ProtobufError):
+                return parse_partial_success(body)
+        self._stats.count("export_answers_unreadable")  # cut, JSON, a proxy's page; but the status said success
+        return PartialSuccess(0, "")
 
     def _settle_lost(self, batch: Batch, reason: str, outcome: Outcome) -> None:
         if self._landed():
@@ -252,5 +256,5 @@ class Health:
 def _describe(outcome: Outcome) -> str:
     if not isinstance(outcome, Answer):
         return outcome.problem
-    message = refusal_message(outcome.body)
+    message = refusal_message(outcome.body or b"")
     return f"HTTP {outcome.status}" + (f" ({message})" if message else "")

@@ -6,6 +6,7 @@ answer by its size. Redirects are not followed: they are final refusals, and nam
 
 from __future__ import annotations
 
+from contextlib import suppress
 from http.client import HTTPException
 from time import monotonic
 from typing import Final, Protocol
@@ -20,6 +21,9 @@ from haproxy_telemetry.otlp.settings import OtlpSettings
 
 MAX_ANSWER_BYTES: Final = 64 * 1024  # an ExportTraceServiceResponse is some hundred bytes
 CONTENT_TYPE: Final = "application/x-protobuf"
+
+# HTTPException and ValueError: http.client on an answer that is no HTTP at all
+_FAILURES: Final = (HTTPError, HTTPException, OSError, ValueError)
 
 
 class Transport(Protocol):
@@ -61,32 +65,26 @@ class HttpTransport:
                 redirect=False,
                 preload_content=False,
             )
-            answer = self._read(response, deadline)
-        except (HTTPError, HTTPException, OSError, ValueError) as error:
-            # HTTPException and ValueError: http.client on an answer that is no HTTP at all
+        except _FAILURES as error:
             return NoAnswer(_in_words(error))
-        return Answer(response.status, response.headers.get("Retry-After"), answer)
+        return Answer(response.status, response.headers.get("Retry-After"), self._read(response, deadline))
 
     def close(self) -> None:
         """Close idle connections."""
         self._pool.clear()
 
-    def _read(self, response: BaseHTTPResponse, deadline: float | None) -> bytes:
+    def _read(self, response: BaseHTTPResponse, deadline: float | None) -> bytes | None:
+        """Read the body; ``None`` if it breaks off: the status has said already what became of the spans."""
         body = b""
-        try:
-            while len(body) < MAX_ANSWER_BYTES:
+        with suppress(*_FAILURES):
+            while len(body) < MAX_ANSWER_BYTES and (deadline is None or monotonic() < deadline):
                 part = response.read1(MAX_ANSWER_BYTES - len(body))
                 if not part:
                     response.release_conn()
                     return body
                 body += part
-                if deadline is not None and monotonic() > deadline:
-                    raise TimeoutError("the answer did not end in time")
-        except BaseException:
-            response.close()
-            raise
-        response.close()  # longer than any answer should be: not worth reading on
-        return body
+        response.close()  # broken, or longer than any answer should be, in bytes or in time
+        return None
 
 
 def _in_words(error: Exception) -> str:

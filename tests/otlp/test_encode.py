@@ -1,0 +1,279 @@
+"""The encoder's bytes, judged by two parties that are not us: opentelemetry-proto and the SDK's own encoder."""
+
+from __future__ import annotations
+
+import json
+import math
+from base64 import b64encode
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
+
+from haproxy_telemetry import __version__
+from haproxy_telemetry.otlp import encode
+from haproxy_telemetry.otlp.encode import encode_request, encode_resource, encode_span
+from haproxy_telemetry.otlp.encode_json import encode_trace_json
+from haproxy_telemetry.trace.spans import Attribute, AttributeValue, Blob, FinishedSpan, FinishedTrace
+
+from .spans import a_span, a_trace, any_text, attributes, spans, unique_attributes
+
+RESOURCE = ((b"service.name", b"edge"), (b"weight", 3), (b"raw", b"caf\xe9"))
+
+
+def parse(*groups: tuple[bytes, list[bytes]]) -> ExportTraceServiceRequest:
+    return ExportTraceServiceRequest.FromString(encode_request(groups))
+
+
+def parse_span(span: FinishedSpan) -> Span:
+    [resource_spans] = parse((encode_resource(()), [encode_span(span)])).resource_spans
+    [scope_spans] = resource_spans.scope_spans
+    [parsed] = scope_spans.spans
+    return parsed
+
+
+def shown(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def expected_value(value: AttributeValue) -> AnyValue:
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    if isinstance(value, float):
+        return AnyValue(double_value=value)
+    if isinstance(value, Blob):
+        return AnyValue(bytes_value=bytes(value))
+    if isinstance(value, bytes):
+        return AnyValue(string_value=shown(value))
+    if -(2**63) <= value < 2**63:
+        return AnyValue(int_value=value)
+    return AnyValue(string_value=str(value))
+
+
+def expected_attributes(pairs: tuple[Attribute, ...]) -> list[KeyValue]:
+    return [KeyValue(key=shown(key), value=expected_value(value)) for key, value in pairs]
+
+
+# The official classes read what we write
+
+
+@given(spans)
+@settings(max_examples=60)
+def test_every_field_of_a_span_is_read_back_by_the_official_classes(span: FinishedSpan) -> None:
+    parsed = parse_span(span)
+    assert (parsed.trace_id, parsed.span_id) == (span.trace_id, span.span_id)
+    assert parsed.parent_span_id == span.parent_span_id
+    assert parsed.trace_state == shown(span.trace_state)
+    assert parsed.flags == span.flags
+    assert (parsed.name, parsed.kind) == (shown(span.name), span.kind)
+    assert (parsed.start_time_unix_nano, parsed.end_time_unix_nano) == (span.start_ns, span.end_ns)
+    assert list(parsed.attributes) == expected_attributes(span.attributes)
+    assert parsed.dropped_attributes_count == span.dropped_attributes
+    assert [(e.time_unix_nano, e.name, list(e.attributes)) for e in parsed.events] == [
+        (e.time_ns, shown(e.name), expected_attributes(e.attributes)) for e in span.events
+    ]
+    assert parsed.dropped_events_count == span.dropped_events
+    assert [(k.trace_id, k.span_id, k.trace_state, list(k.attributes), k.flags) for k in parsed.links] == [
+        (k.trace_id, k.span_id, shown(k.trace_state), expected_attributes(k.attributes), k.flags) for k in span.links
+    ]
+    assert (parsed.status.code, parsed.status.message) == (span.status, shown(span.status_message))
+
+
+def test_spans_stand_under_the_resource_and_scope_they_were_given() -> None:
+    edge, other = encode_resource(RESOURCE), encode_resource(((b"service.name", b"other"),))
+    request = parse((edge, [encode_span(a_span(1)), encode_span(a_span(2))]), (other, [encode_span(a_span(3))]))
+    first, second = request.resource_spans
+    assert list(first.resource.attributes) == expected_attributes(RESOURCE)
+    assert [span.span_id[-1] for span in first.scope_spans[0].spans] == [1, 2]
+    assert [span.span_id[-1] for span in second.scope_spans[0].spans] == [3]
+    scope = second.scope_spans[0].scope
+    assert (scope.name, scope.version) == ("haproxy_telemetry", __version__)
+
+
+def test_nan_and_infinities_stay_what_they_are() -> None:
+    parsed = parse_span(a_span(attributes=((b"nan", math.nan), (b"inf", math.inf), (b"-inf", -math.inf))))
+    nan, *rest = [attribute.value.double_value for attribute in parsed.attributes]
+    assert math.isnan(nan)
+    assert rest == [math.inf, -math.inf]
+
+
+def test_values_that_compare_equal_keep_their_types_apart() -> None:
+    """``True == 1 == 1.0`` and ``Blob(b"x") == b"x"``: a cache by value alone would mix them up."""
+    values: list[AttributeValue] = [b"1", Blob(b"1"), b"1", True, 1, 1.0, Blob(b"1"), False, 0, 0.0]
+    for value in values:
+        [attribute] = parse_span(a_span(attributes=((b"same", value),))).attributes
+        assert attribute.value == expected_value(value)
+
+
+@given(st.lists(attributes, min_size=2, max_size=4))
+@settings(max_examples=50)
+def test_what_was_written_before_does_not_change_what_is_written(lists: list[tuple[Attribute, ...]]) -> None:
+    for pairs in lists:
+        assert list(parse_span(a_span(attributes=pairs)).attributes) == expected_attributes(pairs)
+
+
+def test_the_caches_stay_bounded_whatever_values_come() -> None:
+    for i in range(3 * encode.CACHED_FIELDS):
+        encode_span(a_span(name=b"name%d" % i, attributes=((b"key%d" % i, b"value%d" % i),)))
+        assert len(encode._fields) <= encode.CACHED_FIELDS
+    assert len(encode._keys) <= encode.CACHED_FIELDS
+    assert len(encode._names) <= encode.CACHED_FIELDS
+    encode_span(a_span(attributes=((b"long", b"x" * 10_000),)))
+    assert (b"long", b"x" * 10_000) not in encode._fields
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (b"plain", "plain"),
+        ("Zürich ✓ 🎉 \0".encode(), "Zürich ✓ 🎉 \0"),
+        (b"caf\xe9", "caf\\xe9"),  # Latin-1
+        (b"\xed\xa0\x80", "\\xed\\xa0\\x80"),  # a lone surrogate: no valid UTF-8
+        (b"ok \xc3\xbc \xff", "ok ü \\xff"),
+    ],
+)
+def test_text_that_is_not_utf8_stays_readable(raw: bytes, text: str) -> None:
+    assert parse_span(a_span(name=raw)).name == text
+
+
+@pytest.mark.parametrize("changes", [{"trace_id": b"short"}, {"span_id": b""}, {"parent_span_id": b"1"}])
+def test_ids_of_the_wrong_size_are_refused(changes: dict[str, bytes]) -> None:
+    with pytest.raises(ValueError, match="bytes"):
+        encode_span(a_span(**changes))
+
+
+# The OpenTelemetry SDK writes the same message for the same span
+
+
+def sdk_value(value: AttributeValue) -> Any:
+    """The same value in the SDK's terms."""
+    if isinstance(value, Blob):
+        return bytes(value)
+    if isinstance(value, bytes):
+        return shown(value)
+    return value if isinstance(value, bool | float) or -(2**63) <= value < 2**63 else str(value)
+
+
+def sdk_attributes(pairs: tuple[Attribute, ...]) -> dict[str, Any]:
+    return {shown(key): sdk_value(value) for key, value in pairs}
+
+
+def sdk_context(trace_id: bytes, span_id: bytes, *, remote: bool, state: bytes = b"") -> SpanContext:
+    trace_state = TraceState.from_header([state.decode()]) if state else TraceState()
+    ids = int.from_bytes(trace_id, "big"), int.from_bytes(span_id, "big")
+    return SpanContext(*ids, is_remote=remote, trace_flags=TraceFlags(1), trace_state=trace_state)
+
+
+def sdk_span(span: FinishedSpan) -> ReadableSpan:
+    kinds = {1: SpanKind.INTERNAL, 2: SpanKind.SERVER, 3: SpanKind.CLIENT}
+    remote = bool(span.flags & 0x200)
+    parent = sdk_context(span.trace_id, span.parent_span_id, remote=remote) if span.parent_span_id else None
+    return ReadableSpan(
+        name=shown(span.name),
+        context=sdk_context(span.trace_id, span.span_id, remote=False, state=span.trace_state),
+        parent=parent,
+        resource=Resource(sdk_attributes(RESOURCE)),
+        attributes=sdk_attributes(span.attributes),
+        events=[Event(shown(e.name), sdk_attributes(e.attributes), e.time_ns) for e in span.events],
+        links=[
+            Link(sdk_context(k.trace_id, k.span_id, remote=bool(k.flags & 0x200)), sdk_attributes(k.attributes))
+            for k in span.links
+        ],
+        kind=kinds[span.kind],
+        status=Status(StatusCode(span.status), shown(span.status_message) or None),
+        start_time=span.start_ns,
+        end_time=span.end_ns,
+        instrumentation_scope=InstrumentationScope("haproxy_telemetry", __version__),
+    )
+
+
+def sdk_like(span: FinishedSpan) -> FinishedSpan:
+    """``span`` with what the SDK can't say (its encoder writes no W3C flags, no link's trace state) left out."""
+    remote = 0x200 if span.parent_span_id and span.flags & 0x200 else 0
+    return span._replace(
+        flags=0x100 | remote,
+        trace_state=b"vendor=1,other=2" if span.trace_state else b"",
+        kind=1 + span.kind % 3,
+        dropped_attributes=0,
+        dropped_events=0,
+        status_message=span.status_message if span.status == 2 else b"",
+        attributes=unique(span.attributes),
+        events=tuple(e._replace(attributes=unique(e.attributes)) for e in span.events),
+        links=tuple(
+            k._replace(trace_state=b"", flags=0x100 | k.flags & 0x200, attributes=unique(k.attributes))
+            for k in span.links
+        ),
+    )
+
+
+def unique(pairs: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
+    """The SDK keeps attributes in a mapping, and by names that are not empty."""
+    return tuple({shown(key): (key, value) for key, value in pairs if key}.values())
+
+
+@given(st.lists(spans.map(sdk_like), min_size=1, max_size=3))
+@settings(max_examples=60)
+def test_the_sdk_makes_the_same_message_of_the_same_spans(ours: list[FinishedSpan]) -> None:
+    official = encode_spans([sdk_span(span) for span in ours])
+    assert parse((encode_resource(RESOURCE), [encode_span(span) for span in ours])) == official
+
+
+def test_the_sdk_makes_the_same_bytes_of_a_typical_span() -> None:
+    official = encode_spans([sdk_span(a_span())]).SerializeToString()
+    assert encode_request([(encode_resource(RESOURCE), [encode_span(a_span())])]) == official
+
+
+# JSON says the same as protobuf
+
+
+def from_otlp_json(line: bytes) -> ExportTraceServiceRequest:
+    """Read OTLP/JSON with the official classes, which expect ids in base64 where OTLP has hex."""
+
+    def ids_in_base64(fields: dict[str, Any]) -> dict[str, Any]:
+        for name in fields.keys() & {"traceId", "spanId", "parentSpanId"}:
+            assert fields[name] == fields[name].lower()
+            fields[name] = b64encode(bytes.fromhex(fields[name])).decode()
+        return fields
+
+    parsed = json.loads(line, object_hook=ids_in_base64)
+    return json_format.ParseDict(parsed, ExportTraceServiceRequest())
+
+
+@given(st.lists(spans, min_size=1, max_size=2), unique_attributes)
+@settings(max_examples=40)
+def test_json_and_protobuf_say_the_same(ours: list[FinishedSpan], resource: tuple[Attribute, ...]) -> None:
+    line = encode_trace_json(FinishedTrace(None, tuple(ours)), resource)
+    assert b"\n" not in line
+    assert from_otlp_json(line) == parse((encode_resource(resource), [encode_span(span) for span in ours]))
+
+
+def test_json_is_written_as_the_specification_says() -> None:
+    span = a_span(attributes=((b"n", 200), (b"b", Blob(b"\x00\xff")), (b"f", math.inf), (b"t", True)))
+    [resource_spans] = json.loads(encode_trace_json(FinishedTrace(None, (span,)), ()))["resourceSpans"]
+    [written] = resource_spans["scopeSpans"][0]["spans"]
+    assert written["traceId"] == "00000000000000000000000000000001"
+    assert written["kind"] == 2
+    assert written["startTimeUnixNano"] == "1700000000000000000"
+    assert [attribute["value"] for attribute in written["attributes"]] == [
+        {"intValue": "200"},
+        {"bytesValue": "AP8="},
+        {"doubleValue": "Infinity"},
+        {"boolValue": True},
+    ]
+
+
+@given(any_text)
+@settings(max_examples=30)
+def test_any_service_name_makes_a_resource_that_can_be_read(name: bytes) -> None:
+    request = parse((encode_resource(((b"service.name", name),)), [encode_span(a_trace().spans[0])]))
+    assert request.resource_spans[0].resource.attributes[0].value.string_value == shown(name)
