@@ -31,7 +31,7 @@ _CONTROL: Final = frozenset(
 )
 
 
-class CaptureError(ValueError):
+class CaptureError(Exception):
     """A line of the input is neither hexadecimal nor a line of a capture; ``line`` counts from 1."""
 
     def __init__(self, line: int, reason: str) -> None:
@@ -221,9 +221,7 @@ def _capture_lines(number: int, text: str) -> Iterator[CaptureLine]:
         raise CaptureError(number, f"not JSON: {error.msg}") from None
     except KeyError as error:
         raise CaptureError(number, f"a line of a capture has no {error}") from None
-    except (TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, CaptureError):
-            raise
+    except (TypeError, ValueError, RecursionError) as error:
         raise CaptureError(number, f"not a line of a capture: {error}") from None
     if not data:
         yield head

@@ -1,0 +1,86 @@
+"""``haproxy-telemetry decode`` as a person uses it."""
+
+from pathlib import Path
+
+import pytest
+from captures import GOLDEN, every_scenario
+from click.testing import CliRunner, Result
+
+from haproxy_telemetry.cli.decode import decode
+
+ACK = "67000000010101"
+
+
+def run(*arguments: str, stdin: str | bytes = "") -> Result:
+    return CliRunner().invoke(decode, arguments, input=stdin)
+
+
+def test_a_capture_frame_by_frame() -> None:
+    result = run(str(GOLDEN / "3.2.0" / "get200.jsonl"))
+    lines = result.output.splitlines()
+    assert result.exit_code == 0
+    assert lines[:3] == [
+        "+2.81 ms  A1  open",
+        "+2.95 ms  A1  H>A  HAPROXY-HELLO stream 0 frame 0 FIN, 123 bytes",
+        '  "supported-versions" = STRING "2.0"',
+    ]
+    assert "+3.12 ms  A1  A>H  ACK stream 1 frame 1 FIN, 7 bytes" in lines
+
+
+def test_how_a_connection_closed() -> None:
+    output = run(str(GOLDEN / "2.6.12" / "hc-spop-check.jsonl")).output
+    assert "A1  close  ConnectionResetError(104, 'Connection reset by peer')" in output
+
+
+def test_every_capture_can_be_described() -> None:
+    result = run(*(str(GOLDEN / version / f"{scenario}.jsonl") for version, scenario in every_scenario()))
+    assert result.exit_code == 0
+
+
+def test_hex_as_an_argument() -> None:
+    result = run(ACK, "00000007 " + ACK)
+    assert result.output == "ACK stream 1 frame 1 FIN, 7 bytes\n  no actions\n" * 2
+
+
+def test_hex_on_standard_input() -> None:
+    assert run("-", stdin=f"# pasted\n{ACK}\n").output == "ACK stream 1 frame 1 FIN, 7 bytes\n  no actions\n"
+
+
+def test_bytes_that_are_missing_are_counted() -> None:
+    result = run("00000009" + ACK)
+    assert result.output.splitlines()[-1] == "  ! 2 bytes of the frame are missing"
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("no-such-file", "no-such-file is neither a file nor hexadecimal"),
+        ("abc", "the hexadecimal argument: line 1: not hexadecimal, two digits for each byte"),
+    ],
+)
+def test_what_is_no_source(source: str, sentence: str) -> None:
+    result = run(source)
+    assert (result.exit_code, result.output) == (1, f"Error: {sentence}\n")
+
+
+def test_a_file_that_is_something_else(tmp_path: Path) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
+    result = run(str(path))
+    assert result.exit_code == 1
+    assert f"{path}: line 1: not hexadecimal" in result.output
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    result = run(str(tmp_path))
+    assert result.exit_code == 1
+    assert "Is a directory" in result.output
+
+
+def test_binary_standard_input() -> None:
+    result = run("-", stdin=b"\xff\xfe\x00")
+    assert (result.exit_code, "standard input: line 1" in result.output) == (1, True)
+
+
+def test_no_source_at_all() -> None:
+    assert run().exit_code == 2
