@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import strategies as st
 
 from haproxy_telemetry.trace.spans import (
@@ -58,7 +60,7 @@ spans = st.builds(
 )
 
 
-def a_span(number: int = 1, **changes: object) -> FinishedSpan:
+def a_span(number: int = 1, **changes: Any) -> FinishedSpan:
     """An HTTP server span as HAProxy gives it; ``number`` makes its ids."""
     span = FinishedSpan(
         trace_id=number.to_bytes(16, "big"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from haproxy_telemetry.exporters import CloseReport, ExportConfigError, make_exporter
 from haproxy_telemetry.exporters.console import render_trace
@@ -19,12 +21,12 @@ from haproxy_telemetry.trace.spans import Blob, FinishedSpan, FinishedTrace, Spa
 
 from .receiver import receiving
 from .spans import a_span, a_trace, spans
-from .test_encode import ExportTraceServiceRequest, from_otlp_json
+from .test_encode import from_otlp_json
 
 BEGIN = 1_769_860_800_000_123_456  # 2026-01-31T12:00:00.000123Z
 
 
-def span(number: int, parent: int, name: bytes, start_us: int, end_us: int, **changes: object) -> FinishedSpan:
+def span(number: int, parent: int, name: bytes, start_us: int, end_us: int, **changes: Any) -> FinishedSpan:
     return a_span(
         number,
         parent_span_id=parent.to_bytes(8, "big") if parent else b"",

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 from google.protobuf.wrappers_pb2 import Int64Value, StringValue, UInt64Value
-from google.rpc.status_pb2 import Status
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # it ships no types
 from hypothesis import example, given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (

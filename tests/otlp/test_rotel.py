@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from haproxy_telemetry.exporters import CloseReport, make_exporter
@@ -22,7 +23,7 @@ from haproxy_telemetry.otlp.encode import encode_request, encode_resource, encod
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.spans import Blob, FinishedTrace
 
-from .receiver import ExportTraceServiceRequest, Receiver, receiving
+from .receiver import Receiver, receiving
 from .spans import a_span
 
 VALUES = (

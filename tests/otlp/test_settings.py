@@ -108,6 +108,7 @@ def test_a_queue_smaller_than_a_usual_batch_makes_smaller_batches() -> None:
         (TRACES + "PROTOCOL", "http/json", "http/protobuf"),
         (BASE + "PROTOCOL", "carrier-pigeon", "http/protobuf"),
         (BASE + "COMPRESSION", "zstd", "gzip or none"),
+        (BASE + "INSECURE", "yes", "use one of them"),
         (BASE + "TIMEOUT", "10s", "whole number"),
         (TRACES + "TIMEOUT", "-1", "whole number"),
         (BASE + "TIMEOUT", "9" * 5000, "whole number"),

@@ -44,6 +44,8 @@ class LineExporter:
         self._queued_spans = 0  # the one being written included
         self._idle = False
         self._closing = False
+        # Shared by the thread and close(), so that a trace is counted by exactly one of them:
+        self._settling = threading.Lock()  # taken before the other, where both are
         self._abandoned = False
         self._thread = threading.Thread(target=self._run, name="line-export", daemon=True)
         self._thread.start()
@@ -68,7 +70,7 @@ class LineExporter:
             self._closing = True
             self._wake.notify()
         self._thread.join(max(0.0, deadline - monotonic()))
-        with self._wake:
+        with self._settling, self._wake:
             stuck = self._thread.is_alive() and not self._abandoned
             self._abandoned = self._abandoned or stuck
             lost = self._queued_spans if stuck else 0
@@ -78,17 +80,21 @@ class LineExporter:
 
     def _run(self) -> None:
         while (trace := self._next()) is not None:
-            reason, detail = self._write(trace)
-            with self._wake:
-                if self._abandoned:
-                    return
-                self._queued_spans -= len(trace.spans)
-            if reason:
-                self._ledger.lost(reason, len(trace.spans), detail)
-            else:
-                self._ledger.exported(len(trace.spans))
+            self._settle(len(trace.spans), *self._write(trace))
         if self._close_fd:
             os.close(self._fd)
+
+    def _settle(self, spans: int, reason: str, detail: str) -> None:
+        """Count what became of a trace, unless ``close`` has already written it off."""
+        with self._settling:
+            if self._abandoned:
+                return
+            with self._wake:
+                self._queued_spans -= spans
+            if reason:
+                self._ledger.lost(reason, spans, detail)
+            else:
+                self._ledger.exported(spans)
 
     def _next(self) -> FinishedTrace | None:
         with self._wake:

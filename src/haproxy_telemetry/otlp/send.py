@@ -60,6 +60,8 @@ class OtlpExporter:
         self._batcher = Batcher(limits)
         self._sleeps_until = -inf  # when the thread looks at the queue by itself
         self._close_at = inf  # the deadline, once closing
+        # Shared by the thread and close(), so that a batch is counted by exactly one of them:
+        self._settling = threading.Lock()  # taken before the other, where both are
         self._in_flight = 0
         self._abandoned = False  # the deadline passed with the thread in a request: its spans are written off
         # The thread's own:
@@ -92,7 +94,7 @@ class OtlpExporter:
             self._close_at = min(self._close_at, monotonic() + timeout_s)
             self._wake.notify()
         self._thread.join(max(0.0, timeout_s) + CLOSE_GRACE_S)
-        with self._wake:
+        with self._settling, self._wake:
             stuck = self._thread.is_alive() and not self._abandoned
             self._abandoned = self._abandoned or stuck
             lost = self._in_flight + self._batcher.spans if stuck else 0
@@ -120,8 +122,7 @@ class OtlpExporter:
             try:
                 self._deliver(batch)
             except Exception:  # a bug of ours: lose one batch, not the thread
-                if self._in_flight and self._landed():
-                    self._ledger.lost("internal_error", batch.spans, "please report this", exc_info=True)
+                self._settle(0, batch.spans, "internal_error", "please report this", exc_info=True)
         self._write_off_queue()
         self._transport.close()
 
@@ -151,10 +152,9 @@ class OtlpExporter:
 
     def _write_off_queue(self) -> None:
         """After the deadline of ``close``: nothing is added any more, and ``close`` may have counted it."""
-        with self._wake:
-            lost = 0 if self._abandoned else self._batcher.spans
-        if lost:
-            self._ledger.lost("shutdown", lost, "no time left to send them")
+        with self._settling:
+            if self._batcher.spans and not self._abandoned:
+                self._ledger.lost("shutdown", self._batcher.spans, "no time left to send them")
 
     def _deliver(self, batch: Batch) -> None:
         """Send one batch until it is delivered or given up."""
@@ -205,12 +205,8 @@ class OtlpExporter:
     def _settle_delivered(self, batch: Batch, body: bytes | None) -> None:
         rejected, message = self._read_partial_success(body)
         rejected = min(rejected, batch.spans)
-        if not self._landed():
-            return
-        self._ledger.exported(batch.spans - rejected)
-        if rejected:
-            self._ledger.lost("rejected", rejected, f"the receiver says {message!r}")
-        elif message and self._stats.count("export_warnings") == 1:
+        self._settle(batch.spans - rejected, rejected, "rejected", f"the receiver says {message!r}")
+        if message and not rejected and self._stats.count("export_warnings") == 1:
             logger.warning("the receiver took all spans, but says %r (from now on only counted)", message)
 
     def _read_partial_success(self, body: bytes | None) -> PartialSuccess:
@@ -221,14 +217,18 @@ class OtlpExporter:
         return PartialSuccess(0, "")
 
     def _settle_lost(self, batch: Batch, reason: str, outcome: Outcome) -> None:
-        if self._landed():
-            self._ledger.lost(reason, batch.spans, f"{self._settings.url}: {_describe(outcome)}")
+        self._settle(0, batch.spans, reason, f"{self._settings.url}: {_describe(outcome)}")
 
-    def _landed(self) -> bool:
-        """The batch in flight is settled; ``False`` if ``close`` has already written it off."""
-        with self._wake:
+    def _settle(self, exported: int, lost: int, reason: str, detail: str, *, exc_info: bool = False) -> None:
+        """Count what became of the batch in flight, once, and not if ``close`` has already written it off."""
+        with self._settling:
+            if self._abandoned or not self._in_flight:
+                return
             self._in_flight = 0
-            return not self._abandoned
+            if exported:
+                self._ledger.exported(exported)
+            if lost:
+                self._ledger.lost(reason, lost, detail, exc_info=exc_info)
 
 
 @final

@@ -57,6 +57,7 @@ class OtlpSettings:
 def read_otlp_settings(environ: Environ) -> OtlpSettings:
     """Read ``OTEL_EXPORTER_OTLP_*`` and ``OTEL_BSP_EXPORT_TIMEOUT``."""
     _check_protocol(environ)
+    _insecure(environ)  # a mistake in it is one even where it decides nothing
     url = _endpoint(environ)
     timeout_ms = _number(*_otlp(environ, "TIMEOUT"), default=DEFAULT_TIMEOUT_MS, least=0)
     budget_ms = _number(*_plain(environ, "OTEL_BSP_EXPORT_TIMEOUT"), default=DEFAULT_EXPORT_TIMEOUT_MS, least=0)
@@ -165,7 +166,7 @@ def _endpoint(environ: Environ) -> str:
 
 def _split_url(environ: Environ, variable: str, value: str) -> SplitResult:
     if "://" not in value:
-        value = _insecure_scheme(environ, variable, value) + value
+        value = _scheme(environ, variable, value) + value
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -179,14 +180,19 @@ def _split_url(environ: Environ, variable: str, value: str) -> SplitResult:
     return parts
 
 
-def _insecure_scheme(environ: Environ, variable: str, value: str) -> str:
+def _scheme(environ: Environ, variable: str, value: str) -> str:
     """INSECURE decides for an endpoint without a scheme, and only then."""
-    name, insecure = _otlp(environ, "INSECURE")
-    if insecure.lower() in ("true", "false"):
-        return "http://" if insecure.lower() == "true" else "https://"
-    if insecure:
-        raise ExportConfigError(name, insecure, "neither true nor false", "use one of them")
-    raise ExportConfigError(variable, value, "no scheme", f"write http://{value} or https://{value}")
+    insecure = _insecure(environ)
+    if insecure is None:
+        raise ExportConfigError(variable, value, "no scheme", f"write http://{value} or https://{value}")
+    return "http://" if insecure else "https://"
+
+
+def _insecure(environ: Environ) -> bool | None:
+    name, value = _otlp(environ, "INSECURE")
+    if value.lower() not in ("", "true", "false"):
+        raise ExportConfigError(name, value, "neither true nor false", "use one of them")
+    return value.lower() == "true" if value else None
 
 
 def _tls(environ: Environ) -> ssl.SSLContext:
