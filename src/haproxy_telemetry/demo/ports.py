@@ -1,0 +1,55 @@
+"""Which ports the demo uses: the usual ones, or for a busy one the next that is free."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Mapping
+
+# Name, and the port that the reference topology gives it.
+USUAL_PORTS = {
+    "haproxy-1": 7001,
+    "haproxy-2": 7002,
+    "haproxy-1-plain": 8001,
+    "haproxy-2-plain": 8002,
+    "stats": 7004,
+    "stats-2": 7005,
+    "fake-server": 8080,
+    "agent": 7000,
+    "otlp": 4318,
+}
+FURTHEST = 1000  # how far from the usual port a free one is looked for
+
+
+class NoFreePortError(Exception):
+    """Neither the usual port nor one of the next is free."""
+
+    def __init__(self, name: str, first: int) -> None:
+        super().__init__(f"no port is free for {name}, from {first} to {first + FURTHEST} on 127.0.0.1")
+        self.name = name
+        self.first = first
+
+
+def choose_ports(usual: Mapping[str, int], is_free: Callable[[int], bool]) -> dict[str, int]:
+    """Return a port for each name: the usual one if ``is_free`` says so, else the next that nobody wants."""
+    chosen: dict[str, int] = {}
+    for name, wanted in usual.items():
+        taken = {*chosen.values(), *usual.values()} - {wanted}
+        candidates = (port for port in range(wanted, min(wanted + FURTHEST, 65535) + 1) if port not in taken)
+        port = next((port for port in candidates if is_free(port)), None)
+        if port is None:
+            raise NoFreePortError(name, wanted)
+        chosen[name] = port
+    return chosen
+
+
+def port_is_free(port: int) -> bool:
+    """Say whether a server may listen on 127.0.0.1:``port`` now. Old connections that linger do not matter."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            # Two sockets may be bound, but only one of them listens.
+            probe.listen(1)
+        except OSError:
+            return False
+    return True

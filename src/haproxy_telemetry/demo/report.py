@@ -1,0 +1,166 @@
+"""The demo's words: lines for people, one object for programs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from haproxy_telemetry import __version__
+from haproxy_telemetry.demo.binary import Haproxy
+from haproxy_telemetry.demo.checker import Problem
+from haproxy_telemetry.demo.ports import USUAL_PORTS
+from haproxy_telemetry.demo.proof import Verdict
+from haproxy_telemetry.demo.records import SpanRecord, roots_of
+from haproxy_telemetry.demo.waterfall import Style, cut, format_duration, printable, waterfall
+
+MAX_PROBLEMS = 12  # lines of one trace
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where the words go: how wide it is, and what it can show."""
+
+    width: int
+    style: Style
+
+    def mark(self, ok: bool) -> str:
+        """Return a tick or a cross."""
+        text = ("✔" if ok else "✘") if self.style.unicode else ("ok" if ok else "!!")
+        return self.style.paint(text, "32" if ok else "31")
+
+
+def title() -> str:
+    """Return the first line."""
+    return f"haproxy-telemetry {__version__}  demo (no Docker, everything on 127.0.0.1)"
+
+
+def haproxy_lines(haproxy: Haproxy, page: Page) -> list[str]:
+    """Say which HAProxy it is."""
+    lines = [f"  {page.mark(True)} {'HAProxy ' + haproxy.version:<28} {haproxy.source}"]
+    return lines + ([f"  {page.mark(False)} {haproxy.warning}"] if haproxy.warning else [])
+
+
+def moved_lines(ports: Mapping[str, int]) -> list[str]:
+    """Say which ports were busy."""
+    return [
+        f"  - port {usual} is busy: {name} is on {ports[name]} instead"
+        for name, usual in USUAL_PORTS.items()
+        if ports[name] != usual
+    ]
+
+
+def running_lines(ports: Mapping[str, int], page: Page) -> list[str]:
+    """Say what runs, and where."""
+    tick = page.mark(True)
+    return [
+        f"  {tick} haproxy-1    :{ports['haproxy-1']} with SPOE   :{ports['haproxy-1-plain']} without",
+        f"  {tick} haproxy-2    :{ports['haproxy-2']} with SPOE   :{ports['haproxy-2-plain']} without",
+        f"  {tick} fake server  :{ports['fake-server']} (OpenTelemetry SDK)",
+        f"  {tick} agent        :{ports['agent']} (SPOP)        {tick} OTLP receiver :{ports['otlp']}",
+    ]
+
+
+def verdict_lines(verdicts: list[Verdict], page: Page) -> list[str]:
+    """Say how the proof went, and what is wrong where something is."""
+    traced = [verdict for verdict in verdicts if verdict.request.traced]
+    whole = sum(verdict.ok for verdict in traced)
+    sizes = sorted({len(verdict.spans) for verdict in traced})
+    spans = "-".join(str(size) for size in dict.fromkeys([sizes[0], sizes[-1]])) if sizes else "0"
+    broken = sum(problem.kind.startswith("parent") for verdict in traced for problem in verdict.problems)
+    ok = all(verdict.ok for verdict in verdicts)
+    lines = [
+        f"  {page.mark(whole == len(traced))} sent {len(verdicts)} requests: {whole} of {len(traced)} traces complete,"
+        f" {spans} spans each, {broken} broken parents"
+    ]
+    plain = [verdict for verdict in verdicts if not verdict.request.traced]
+    if plain and all(verdict.ok for verdict in plain):
+        lines.append(f"  {page.mark(True)} without SPOE: answered, and no trace of HAProxy")
+    if not ok:
+        for verdict in verdicts:
+            lines += problem_lines(f"{verdict.request.title}: ", verdict.problems, page)
+    return lines
+
+
+def problem_lines(about: str, problems: list[Problem], page: Page) -> list[str]:
+    """Return one line a problem, and how many were left out."""
+    lines = [f"  {page.mark(False)} {about}{printable(str(problem))}" for problem in problems[:MAX_PROBLEMS]]
+    left = len(problems) - MAX_PROBLEMS
+    return lines + ([f"    and {left} more"] if left > 0 else [])
+
+
+def farewell_lines(ports: Mapping[str, int], page: Page) -> list[str]:
+    """Say what a person can do now."""
+    bold = page.style.paint(f"curl -i http://127.0.0.1:{ports['haproxy-1']}/", "1")
+    return [
+        f"  HAProxy stats http://127.0.0.1:{ports['stats']}",
+        f"  Try           {bold}        Ctrl-C stops everything",
+    ]
+
+
+def trace_lines(spans: list[SpanRecord], problems: list[Problem], when: datetime, page: Page) -> list[str]:
+    """Return a trace: its headline, its waterfall, what is wrong with it."""
+    return [headline(spans, when, page), *waterfall(spans, page.width, page.style), *problem_lines("", problems, page)]
+
+
+def headline(spans: list[SpanRecord], when: datetime, page: Page) -> str:
+    """Return ``12:03:11  GET /api/items  200  21.3ms  5b8e...c1``, the trace id whole where there is room."""
+    root = roots_of(spans)[0] if spans else None
+    if root is None:
+        return ""
+    whole = max(span.end_ns for span in spans) - min(span.start_ns for span in spans)
+    status = root.attributes.get("http.response.status_code", "-")
+    what = f"{root.attributes.get('http.request.method', root.name)} {root.attributes.get('url.path', '')}".strip()
+    duration = format_duration(whole) if page.style.unicode else format_duration(whole).replace("µ", "u")
+    line = f"{when:%H:%M:%S}  {printable(what)}  {status}  {duration}  {root.trace_id}"
+    return page.style.paint(cut(line, page.width, page.style), "1")
+
+
+def as_json(haproxy: Haproxy, ports: Mapping[str, int], verdicts: list[Verdict]) -> dict[str, object]:
+    """Return all of it for a program."""
+    return {
+        "ok": all(verdict.ok for verdict in verdicts),
+        "version": __version__,
+        "haproxy": {"version": haproxy.version, "path": haproxy.path},
+        "ports": dict(ports),
+        "problems": [f"{verdict.request.title}: {problem}" for verdict in verdicts for problem in verdict.problems],
+        "traces": [_trace(verdict) for verdict in verdicts],
+    }
+
+
+def failure_as_json(text: str) -> dict[str, object]:
+    """Return the object of a demo that could not even ask."""
+    return {"ok": False, "version": __version__, "error": text, "problems": [text], "traces": []}
+
+
+def _trace(verdict: Verdict) -> dict[str, object]:
+    return {
+        "trace_id": verdict.trace_id,
+        "request": {
+            "title": verdict.request.title,
+            "method": verdict.request.method,
+            "path": verdict.request.path,
+            "status": verdict.answer.status,
+            "spoe": verdict.request.traced,
+            "traceparent": verdict.request.headers.get("traceparent"),
+        },
+        "ok": verdict.ok,
+        "problems": [
+            {"kind": problem.kind, "about": problem.about, "detail": problem.detail} for problem in verdict.problems
+        ],
+        "spans": [_span(span) for span in verdict.spans],
+    }
+
+
+def _span(span: SpanRecord) -> dict[str, object]:
+    return {
+        "span_id": span.span_id,
+        "parent_id": span.parent_id or None,
+        "service": span.service,
+        "name": span.name,
+        "kind": span.kind,
+        "start_ns": span.start_ns,
+        "end_ns": span.end_ns,
+        "error": span.error,
+        "attributes": span.attributes,
+    }

@@ -1,0 +1,209 @@
+"""The demo from its first line to its last: choose, start, prove, show, stay.
+
+The only module of the demo that owns a loop and a clock. Every wait in it has an end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from haproxy_telemetry.demo import report
+from haproxy_telemetry.demo.binary import (
+    Haproxy,
+    HaproxyUnusableError,
+    check_configuration,
+    find_haproxy,
+    haproxy_files,
+)
+from haproxy_telemetry.demo.checker import Problem
+from haproxy_telemetry.demo.children import ChildDiedError, Echo, StartTimeoutError, supervised
+from haproxy_telemetry.demo.client import Answer, Request, RequestFailedError, demo_requests, send
+from haproxy_telemetry.demo.ports import USUAL_PORTS, NoFreePortError, choose_ports, port_is_free
+from haproxy_telemetry.demo.proof import Verdict, is_whole, judge, problems_of, trace_id_of, with_strays
+from haproxy_telemetry.demo.receiver import Receiver
+from haproxy_telemetry.demo.records import SpanRecord
+from haproxy_telemetry.demo.report import Page
+from haproxy_telemetry.demo.store import TraceStore
+from haproxy_telemetry.demo.topology import HAPROXIES, haproxy_environment, start_all
+
+PROOF_SECONDS = 15.0  # for the last span to come, after the last answer
+QUIET_SECONDS = 1.0  # a trace that did not grow for so long is shown as it is
+TICK_SECONDS = 0.2
+MAX_DRAWN = 3  # traces in a tick; under a load test the others are counted
+START_TRIES = 3
+
+EXIT_OK, EXIT_BROKEN, EXIT_INTERRUPTED = 0, 1, 130
+
+FAILURES = (HaproxyUnusableError, NoFreePortError, ChildDiedError, StartTimeoutError, RequestFailedError)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says, and where the words go. ``say`` is for people, ``put`` for the JSON."""
+
+    haproxy: str | None
+    once: bool
+    json: bool
+    page: Callable[[], Page]
+    say: Callable[[str], None]
+    put: Callable[[str], None]
+    echo: Echo | None
+
+
+def run(options: Options, environ: Mapping[str, str]) -> int:
+    """Run the demo; return the exit code: 0 proven, 1 broken or failed, 130 interrupted before the proof."""
+    try:
+        return asyncio.run(_until_signal(options, environ))
+    except FAILURES as error:
+        options.say(f"  {options.page().mark(False)} {error}")
+        if options.json:
+            options.put(json.dumps(report.failure_as_json(str(error)), indent=2))
+        return EXIT_BROKEN
+
+
+async def _until_signal(options: Options, environ: Mapping[str, str]) -> int:
+    """Let a signal cancel the story, wherever it is; what it started is stopped on the way out."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    story = Story(options, environ)
+    try:
+        return await story.tell()
+    except asyncio.CancelledError:
+        return story.exit_code
+
+
+class Arrivals:
+    """The traces that came, and a way to wait for more. ``take`` is for the receiver's threads."""
+
+    def __init__(self) -> None:
+        self.store = TraceStore()
+        self.grown: dict[str, float] = {}  # trace, and when it grew last by the loop's clock; until it is shown
+        self._loop = asyncio.get_running_loop()
+        self._more = asyncio.Event()
+
+    def take(self, spans: list[SpanRecord]) -> None:
+        """Hand spans over to the loop, which may be gone already."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._add, spans)
+
+    def _add(self, spans: list[SpanRecord]) -> None:
+        for trace_id in self.store.add(spans):
+            self.grown[trace_id] = self._loop.time()
+        self._more.set()
+
+    async def more(self, seconds: float) -> None:
+        """Return when something came, or after ``seconds``."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._more.wait(), seconds)
+        self._more.clear()
+
+
+class Story:
+    """One run of the demo."""
+
+    def __init__(self, options: Options, environ: Mapping[str, str]) -> None:
+        self._options = options
+        self._page = options.page()
+        self._environ = environ
+        self.exit_code = EXIT_INTERRUPTED
+        self._started = False
+
+    async def tell(self) -> int:
+        """Begin, and begin again where somebody else took a port between its choice and its use."""
+        self._say(report.title())
+        haproxy = await asyncio.to_thread(find_haproxy, self._options.haproxy, self._environ)
+        self._say(*report.haproxy_lines(haproxy, self._page))
+        for left in reversed(range(START_TRIES)):
+            try:
+                await self._once_begun(haproxy, choose_ports(USUAL_PORTS, port_is_free))
+                break
+            except ChildDiedError as error:
+                if self._started or not left or not error.port_taken:
+                    raise
+        return self.exit_code
+
+    async def _once_begun(self, haproxy: Haproxy, ports: dict[str, int]) -> None:
+        config = haproxy_files() / "haproxy.cfg"
+        for name in HAPROXIES:
+            environment = haproxy_environment(self._environ, ports, name)
+            await asyncio.to_thread(check_configuration, haproxy, config, environment)
+        arrivals = Arrivals()
+        with Receiver(ports["otlp"], arrivals.take):
+            async with supervised(self._options.echo) as children:
+                await start_all(children, haproxy, ports, self._environ)
+                self._started = True
+                self._say(*report.moved_lines(ports), *report.running_lines(ports, self._page))
+                verdicts = await self._prove(ports, arrivals)
+                self._show(haproxy, ports, verdicts)
+                if not self._options.once:
+                    self._say("", *report.farewell_lines(ports, self._page), "")
+                    await self._stay(arrivals)
+
+    # The proof
+
+    async def _prove(self, ports: Mapping[str, int], arrivals: Arrivals) -> list[Verdict]:
+        """Send the requests, and wait until all their traces are right or time is up."""
+        sent = [await self._send(request, ports[request.entry]) for request in demo_requests()]
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PROOF_SECONDS
+        while True:
+            verdicts = [judge(*one, arrivals.store.spans(trace_id_of(*one))) for one in sent]
+            if all(verdict.ok for verdict in verdicts) or loop.time() >= deadline:
+                return with_strays(verdicts, arrivals.store.all_spans())
+            await arrivals.more(deadline - loop.time())
+
+    async def _send(self, request: Request, port: int) -> tuple[Request, Answer]:
+        return request, await asyncio.to_thread(send, request, port)
+
+    def _show(self, haproxy: Haproxy, ports: Mapping[str, int], verdicts: list[Verdict]) -> None:
+        ok = all(verdict.ok for verdict in verdicts)
+        self.exit_code = EXIT_OK if ok else EXIT_BROKEN
+        self._say(*report.verdict_lines(verdicts, self._page))
+        for verdict in verdicts if not ok else verdicts[:1]:
+            if verdict.spans and (not verdict.ok or ok):
+                self._say("", *self._trace(verdict.spans, []))
+        if self._options.json:
+            self._options.put(json.dumps(report.as_json(haproxy, ports, verdicts), indent=2))
+
+    # The rest of the day
+
+    async def _stay(self, arrivals: Arrivals) -> None:
+        """Show what other requests leave behind, until somebody cancels."""
+        arrivals.grown.clear()
+        while True:
+            await arrivals.more(TICK_SECONDS if arrivals.grown else 3600.0)
+            ready = self._ready(arrivals)
+            for trace_id in ready[:MAX_DRAWN]:
+                spans = arrivals.store.spans(trace_id)
+                self._say(*self._trace(spans, problems_of(spans)), "")
+            if len(ready) > MAX_DRAWN:
+                self._say(f"  and {len(ready) - MAX_DRAWN} more traces, not drawn", "")
+                await asyncio.sleep(TICK_SECONDS)
+
+    def _ready(self, arrivals: Arrivals) -> list[str]:
+        """Take the traces that are whole, and those that nothing more comes of."""
+        now = asyncio.get_running_loop().time()
+        ready = [
+            trace_id
+            for trace_id, since in arrivals.grown.items()
+            if now - since >= QUIET_SECONDS or is_whole(arrivals.store.spans(trace_id))
+        ]
+        for trace_id in ready:
+            del arrivals.grown[trace_id]
+        return [trace_id for trace_id in ready if arrivals.store.spans(trace_id)]
+
+    def _trace(self, spans: list[SpanRecord], problems: list[Problem]) -> list[str]:
+        when = datetime.fromtimestamp(min(span.start_ns for span in spans) / 1e9).astimezone()
+        return report.trace_lines(spans, problems, when, self._options.page())
+
+    def _say(self, *lines: str) -> None:
+        for line in lines:
+            self._options.say(line)
