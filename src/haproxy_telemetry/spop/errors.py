@@ -33,24 +33,25 @@ from .status import StatusCode
 class SpopError(Exception):
     """The peer broke the protocol, or asked for more than our limits allow. ``str()`` is a full sentence."""
 
-    status: StatusCode = StatusCode.UNKNOWN
+    def __init__(self, status: StatusCode, sentence: str) -> None:
+        self.status = status
+        super().__init__(sentence)
 
 
 class FrameTooBig(SpopError):
     """A frame announces more bytes than ``limit``; it is refused before any of them is kept."""
 
-    status = StatusCode.FRAME_TOO_BIG
-
     def __init__(self, size: int, limit: int) -> None:
         self.size = size
         self.limit = limit
-        super().__init__(f"a frame of {size} bytes is above the limit of {limit}")
+        super().__init__(StatusCode.FRAME_TOO_BIG, f"a frame of {size} bytes is above the limit of {limit}")
 
 
 class InvalidFrame(SpopError):
     """A frame that does not follow SPOE.txt 3.2."""
 
-    status = StatusCode.INVALID_FRAME
+    def __init__(self, sentence: str) -> None:
+        super().__init__(StatusCode.INVALID_FRAME, sentence)
 
 
 class TruncatedFrame(InvalidFrame):
@@ -101,84 +102,79 @@ class HandshakeError(SpopError):
     """The HELLO is well formed, but no connection can come of it."""
 
 
+_MISSING = {
+    b"supported-versions": StatusCode.NO_VERSION,
+    b"max-frame-size": StatusCode.NO_MAX_FRAME_SIZE,
+    b"capabilities": StatusCode.NO_CAPABILITIES,
+}
+
+
 class MissingKey(HandshakeError):
     """A mandatory key of the HELLO is absent (SPOE.txt 3.2.4); each has a status of its own."""
 
-    _STATUS = {
-        b"supported-versions": StatusCode.NO_VERSION,
-        b"max-frame-size": StatusCode.NO_MAX_FRAME_SIZE,
-        b"capabilities": StatusCode.NO_CAPABILITIES,
-    }
-
     def __init__(self, key: bytes) -> None:
         self.key = key
-        self.status = self._STATUS[key]
-        super().__init__(f"HAPROXY-HELLO has no {key.decode()}")
+        super().__init__(_MISSING[key], f"HAPROXY-HELLO has no {key.decode()}")
 
 
 class UnsupportedVersion(HandshakeError):
     """None of the peer's versions is 2.x."""
 
-    status = StatusCode.UNSUPPORTED_VERSION
-
     def __init__(self, versions: bytes) -> None:
         self.versions = versions
-        super().__init__(f"HAProxy speaks SPOP {versions!r:.80}, this agent 2.0")
+        super().__init__(StatusCode.UNSUPPORTED_VERSION, f"HAProxy speaks SPOP {versions!r:.80}, this agent 2.0")
 
 
 class BadMaxFrameSize(HandshakeError):
     """Below the 256 bytes that SPOE.txt 3.2 asks of every peer."""
 
-    status = StatusCode.BAD_MAX_FRAME_SIZE
-
     def __init__(self, size: int, minimum: int) -> None:
         self.size = size
         self.minimum = minimum
-        super().__init__(f"max-frame-size {size} is below the minimum of {minimum}")
+        super().__init__(StatusCode.BAD_MAX_FRAME_SIZE, f"max-frame-size {size} is below the minimum of {minimum}")
 
 
 class FragmentationRefused(SpopError):
     """A frame without FIN, where fragments were not announced or never are allowed (HELLO, DISCONNECT)."""
 
-    status = StatusCode.FRAGMENTATION_NOT_SUPPORTED
-
     def __init__(self, frame: str) -> None:
         self.frame = frame
-        super().__init__(f"{frame} came in fragments, which were not announced for it")
+        super().__init__(
+            StatusCode.FRAGMENTATION_NOT_SUPPORTED, f"{frame} came in fragments, which were not announced for it"
+        )
 
 
 class InterlacedFrames(SpopError):
     """The ids are those of a NOTIFY still in pieces."""
 
-    status = StatusCode.INTERLACED_FRAMES
-
     def __init__(self, stream_id: int, frame_id: int) -> None:
         self.stream_id = stream_id
         self.frame_id = frame_id
-        super().__init__(f"a second NOTIFY for stream {stream_id} frame {frame_id}, which is still in pieces")
+        super().__init__(
+            StatusCode.INTERLACED_FRAMES,
+            f"a second NOTIFY for stream {stream_id} frame {frame_id}, which is still in pieces",
+        )
 
 
 class UnknownFrame(SpopError):
     """An UNSET frame continues a NOTIFY that never came."""
 
-    status = StatusCode.FRAME_ID_NOT_FOUND
-
     def __init__(self, stream_id: int, frame_id: int) -> None:
         self.stream_id = stream_id
         self.frame_id = frame_id
-        super().__init__(f"a fragment of stream {stream_id} frame {frame_id}, which never began")
+        super().__init__(
+            StatusCode.FRAME_ID_NOT_FOUND, f"a fragment of stream {stream_id} frame {frame_id}, which never began"
+        )
 
 
 class TooMuchHeld(SpopError):
     """``what`` names the bound (a field of Limits), ``limit`` its value."""
 
-    status = StatusCode.RESOURCE_ALLOCATION
-
     def __init__(self, what: str, limit: int) -> None:
         self.what = what
         self.limit = limit
-        super().__init__(f"the limit of {limit} {what} is reached")
+        super().__init__(StatusCode.RESOURCE_ALLOCATION, f"the limit of {limit} {what} is reached")
 
 
-class MisuseError(RuntimeError):
+class MisuseError(Exception):
     """The program that drives the connection broke its contract: nothing the peer sends can cause this."""

@@ -110,9 +110,8 @@ def _address(data: bytes, pos: int, kind: int) -> tuple[Value, int]:
 
 def serialize_value(value: Value) -> bytes:
     """Return ``value`` with its tag. Raises ValueError for an int of more than 64 bits."""
-    kind = type(value)
-    if kind is bytes:
-        return b"\x08" + serialize_string(value)  # type: ignore[arg-type]  # narrowed by `kind`
+    if type(value) is bytes:
+        return b"\x08" + serialize_string(value)
     if value is None:
         return b"\x00"
     if value is True:
@@ -121,21 +120,23 @@ def serialize_value(value: Value) -> bytes:
         return b"\x01"
     if isinstance(value, bytes):
         return (b"\x09" if isinstance(value, Binary) else b"\x08") + serialize_string(value)
+    # Before ``int``, which they are: what is known to be an int may lose its class when compiled.
+    if isinstance(value, Uint32):
+        return b"\x03" + serialize_varint(value)
+    if isinstance(value, Uint64):
+        return b"\x05" + serialize_varint(value)
+    if isinstance(value, Int32):
+        return b"\x02" + _serialize_signed(value)
     if isinstance(value, int):
-        return _serialize_integer(value)
+        return b"\x04" + _serialize_signed(value)
     return (b"\x06" if isinstance(value, IPv4Address) else b"\x07") + value.packed
 
 
-def _serialize_integer(value: int) -> bytes:
-    """Two's complement as HAProxy does it: its integers are 64-bit, whatever the tag (flt_spoe, spoe.h)."""
-    if isinstance(value, Uint64):
-        return b"\x05" + serialize_varint(value)
-    if isinstance(value, Uint32):
-        return b"\x03" + serialize_varint(value)
+def _serialize_signed(value: int) -> bytes:
+    """Two's complement of 64 bits whatever the tag, as HAProxy's integers are."""
     if not -_SIGN <= value < _SIGN:
         raise ValueError(f"INT64 has 64 bits, signed: {value}")
-    tag = b"\x02" if isinstance(value, Int32) else b"\x04"
-    return tag + serialize_varint(int(value) if value >= 0 else value + _MODULUS)
+    return serialize_varint(value if value >= 0 else value + _MODULUS)
 
 
 def serialize_string(text: bytes) -> bytes:
