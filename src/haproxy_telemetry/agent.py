@@ -41,6 +41,15 @@ from haproxy_telemetry.trace.instructions import Told
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.agent")
 
+MAX_ENGINES: Final = 1024
+"""Engines listed at once. A HAProxy has one a filter, up to 3.0 one a thread and filter; the names are the peer's."""
+
+ENGINE_GRACE_NS: Final = 60_000_000_000
+"""An engine has left when it had no connection for so long: HAProxy closes and opens them as load changes."""
+
+
+_ONCE: Final = "once, counted from now on"
+
 
 class _Work(NamedTuple):
     """One answered frame, yet to be carried out; ``size`` in bytes of payload, ``now`` when it came."""
@@ -48,6 +57,18 @@ class _Work(NamedTuple):
     told: list[Told]
     size: int
     now: int
+
+
+@final
+class Engine:
+    """A HAProxy's filter: how many connections it has, and since when it has none (0: not noticed yet)."""
+
+    __slots__ = ("connections", "gone_since", "peer")
+
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self.connections = 0
+        self.gone_since = 0
 
 
 @final
@@ -66,13 +87,14 @@ class Agent:
     ) -> None:
         self.limits = limits
         self.stats = stats
-        self.engines: dict[bytes, int] = {}
+        self.engines: dict[bytes, Engine] = {}
         self._assembler = assembler
         self._exporter = exporter
         self._scopes = tuple(scopes)
         self._strict = strict
         self._work: list[_Work] = []
         self._once = OnceLogger(_LOG)
+        self._bugs: set[tuple[str, type[BaseException | None]]] = set()
 
     def prepare(self, notified: Notified, now: int) -> list[Action]:
         """Return what the ACK of this NOTIFY says; what else follows from it waits for :meth:`carry_out`."""
@@ -93,22 +115,71 @@ class Agent:
             return
         work, self._work = self._work, []
         for told, size, now in work:
-            self._assembler.apply(told, size, now)
+            try:
+                self._assembler.apply(told, size, now)
+            except Exception as error:
+                self.stats.count("frames_dropped", "internal_error")
+                self.bug("apply", error)
         self._hand_on()
 
     def tick(self, now: int) -> None:
-        """Let traces expire whose time has come; to be called about once a second."""
-        self._assembler.expire(now)
+        """Let time pass for what waits on it; to be called about once a second."""
+        self.carry_out()
+        try:
+            self._assembler.expire(now)
+        except Exception as error:
+            self.bug("expire", error)
         self._hand_on()
+        self._let_engines_go(now)
 
     def close(self) -> None:
         """End every live trace as incomplete and hand it on."""
-        self._assembler.close()
+        self.carry_out()
+        try:
+            self._assembler.close()
+        except Exception as error:
+            self.bug("close", error)
         self._hand_on()
+
+    def bug(self, where: str, error: BaseException | None) -> None:
+        """Count a mistake of ours, and say it with its traceback the first time. Nobody else shall pay for it."""
+        self.stats.count("internal_errors", where)
+        key = (where, type(error))
+        if key not in self._bugs:
+            self._bugs.add(key)
+            _LOG.error("internal error, please report it", exc_info=error, extra=fields(where=where, said=_ONCE))
+
+    def came(self, name: bytes, peer: str, **about: object) -> Engine | None:
+        """Count a connection of an engine in; ``None`` past the number that are listed."""
+        engine = self.engines.get(name)
+        if engine is None:
+            if len(self.engines) >= MAX_ENGINES:
+                self.stats.count("engines_unlisted")
+                return None
+            engine = self.engines[name] = Engine(peer)
+            _LOG.info("HAProxy came", extra=fields(engine=name, peer=peer, **about))
+        engine.connections += 1
+        engine.gone_since = 0
+        return engine
+
+    def _let_engines_go(self, now: int) -> None:
+        for name, engine in list(self.engines.items()):
+            if engine.connections:
+                continue
+            engine.gone_since = engine.gone_since or now
+            if now - engine.gone_since >= ENGINE_GRACE_NS:
+                self._left(name)
+
+    def _left(self, name: bytes) -> None:
+        _LOG.info("HAProxy left", extra=fields(engine=name, peer=self.engines.pop(name).peer))
 
     def _hand_on(self) -> None:
         for trace in self._assembler.take_finished():
-            self._exporter.export(trace)
+            try:
+                self._exporter.export(trace)
+            except Exception as error:
+                self.stats.count("spans_dropped", "internal_error", len(trace.spans))
+                self.bug("export", error)
         for problem in self._assembler.take_problems():
             self._report(problem.reason, problem.subject, problem.hint)
 
@@ -128,7 +199,8 @@ class Session:
         self._agent = agent
         self._stats = agent.stats
         self._connection = AgentConnection(agent.limits)
-        self._engine: bytes | None = None
+        self.greeted = False
+        self._engine: Engine | None = None
         self._once = agent._once
 
     @property
@@ -138,15 +210,34 @@ class Session:
 
     def receive(self, data: bytes, now: int) -> bytes:
         """Take what came; return what is to be written at once, before :meth:`Agent.carry_out`."""
-        for event in self._connection.receive_data(data):
+        try:
+            events = self._connection.receive_data(data)
+        except Exception as error:
+            self._agent.bug("receive", error)
+            self._connection.disconnect(StatusCode.UNKNOWN, b"internal error of the agent")
+            return self._connection.data_to_send()
+        answered = 0
+        for event in events:
             if isinstance(event, Notified):
-                actions = self._agent.prepare(event, now)
-                left_out = self._connection.acknowledge(event, actions)
-                if left_out:
-                    self._stats.count("variables_dropped", "frame_full", left_out)
+                self._answer(event, now)
+                answered += 1
             else:
                 self._other(event)
+        if answered:
+            self._stats.count("frames_answered", "", answered)
         return self._connection.data_to_send()
+
+    def _answer(self, notified: Notified, now: int) -> None:
+        """Acknowledge a NOTIFY in any case: a request waits for it."""
+        actions: list[Action] = []
+        try:
+            actions = self._agent.prepare(notified, now)
+        except Exception as error:
+            self._stats.count("frames_dropped", "internal_error")
+            self._agent.bug("prepare", error)
+        left_out = self._connection.acknowledge(notified, actions)
+        if left_out:
+            self._stats.count("variables_dropped", "frame_full", left_out)
 
     def disconnect(self) -> bytes:
         """Return the AGENT-DISCONNECT that ends the connection in order, or nothing if it has ended."""
@@ -156,14 +247,9 @@ class Session:
 
     def lost(self) -> None:
         """Say that the socket is gone. It tells nothing about the streams: others may carry them on."""
-        if self._engine is None:
-            return
-        left = self._agent.engines.get(self._engine, 1) - 1
-        if left > 0:
-            self._agent.engines[self._engine] = left
-            return
-        self._agent.engines.pop(self._engine, None)
-        _LOG.info("HAProxy left", extra=fields(engine=self._engine, peer=self.peer))
+        if self._engine is not None:
+            self._engine.connections -= 1
+            self._engine = None
 
     def _other(self, event: Event) -> None:
         if isinstance(event, Connected):
@@ -181,19 +267,14 @@ class Session:
 
     def _connected(self, event: Connected) -> None:
         self._stats.count("handshakes")
-        self._engine = event.hello.engine_id or b""
-        connections = self._agent.engines.get(self._engine, 0) + 1
-        self._agent.engines[self._engine] = connections
-        if connections == 1:
-            _LOG.info(
-                "HAProxy came",
-                extra=fields(
-                    engine=self._engine,
-                    peer=self.peer,
-                    max_frame_size=event.hello.max_frame_size,
-                    capabilities=b",".join(event.hello.capabilities),
-                ),
-            )
+        self.greeted = True
+        hello = event.hello
+        self._engine = self._agent.came(
+            hello.engine_id or b"",
+            self.peer,
+            max_frame_size=hello.max_frame_size,
+            capabilities=b",".join(hello.capabilities),
+        )
 
     def _failed(self, event: Failed) -> None:
         error = event.error

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import Protocol
 
 NAME = "haproxy_telemetry"
 MAX_VALUE = 512  # characters of one value
@@ -21,7 +21,14 @@ MAX_KINDS = 256  # different warnings of one OnceLogger
 Field = str | bytes | int | float | bool | None
 
 
-def configure_logging(form: str, level: str, stream: TextIO | None = None) -> None:
+class Stream(Protocol):
+    """Where log lines go: one call a record."""
+
+    def write(self, text: str, /) -> object:
+        """Take a record and its line feed."""
+
+
+def configure_logging(form: str, level: str, stream: Stream | None = None) -> None:
     """Send all logs of the process to ``stream`` (standard error): ``form`` is "text" or "json".
 
     ``level`` is that of the agent; libraries are heard from "warning" on.

@@ -2,6 +2,9 @@
 
 All frames of one read are answered by one write, and everything else is done after it. Nothing here knows what
 the bytes mean: that is ``agent.py``.
+
+A connection ends in order: our last word, the end of our side, and then HAProxy's end is waited for, for a
+moment. To close with bytes unread would be a reset, and a reset can overtake the answers before it.
 """
 
 from __future__ import annotations
@@ -10,8 +13,10 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 import socket
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -25,12 +30,30 @@ _LOG: Final = logging.getLogger("haproxy_telemetry.server")
 READ_BUFFER: Final = 262_144
 """One for all connections: a read is taken out of it before the next one begins. 16 of HAProxy's frames."""
 
+BACKLOG: Final = 1024
+"""Connections that wait for their accept; the system may allow fewer (net.core.somaxconn)."""
+
+HELLO_TIMEOUT: Final = 10.0
+"""Seconds for the HELLO, which HAProxy sends at once: who says nothing shall not hold a place for ever."""
+
 DRAIN: Final = 0.05
 """Seconds between the last accept and AGENT-DISCONNECT: what HAProxy has sent by then gets its answer."""
+
+LINGER: Final = 0.5
+"""Seconds between our last word and a hard end, for a peer that does not close its side."""
 
 
 class CannotListenError(Exception):
     """An address could not be listened on; says which, and why."""
+
+    def __init__(self, address: ListenAddress, error: OSError) -> None:
+        self.address = address
+        self.errno = error.errno
+        super().__init__(f"cannot listen on {address}: {_reason(error)}")
+
+
+class _AddressTakenError(OSError):
+    """What we say ourselves about a path."""
 
 
 @final
@@ -41,6 +64,8 @@ class SpopProtocol(asyncio.BufferedProtocol):
         self._server = server
         self._session: Session | None = None
         self._transport: asyncio.Transport | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._ending = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or turn it away past the bound."""
@@ -50,22 +75,26 @@ class SpopProtocol(asyncio.BufferedProtocol):
             transport.abort()
             return
         self._session = Session(self._server.agent, _peer_name(transport))
+        self._within(HELLO_TIMEOUT, self._no_hello)
 
     def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 (asyncio's signature)
         """Return where the next read goes."""
         return self._server.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Answer what came, then do the work."""
+        """Answer what came, then do the work. What comes after the last word is read and thrown away."""
         session, transport = self._session, self._transport
-        if session is None or transport is None:
+        if session is None or transport is None or self._ending:
             return
         answer = session.receive(bytes(self._server.view[:nbytes]), self._server.clock.now())
         if answer:
             transport.write(answer)
         self._server.agent.carry_out()
         if session.closed:
-            transport.close()
+            self._end()
+        elif self._deadline is not None and session.greeted:
+            self._deadline.cancel()
+            self._deadline = None
 
     def pause_writing(self) -> None:
         """Read no more from a HAProxy that does not take its answers: what waits is bounded."""
@@ -79,6 +108,8 @@ class SpopProtocol(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection. A reset is how HAProxy ends health checks and idle connections."""
+        if self._deadline is not None:
+            self._deadline.cancel()
         if exc is not None:
             _LOG.debug("connection reset", extra=fields(error=exc))
         if self._session is not None:
@@ -87,12 +118,36 @@ class SpopProtocol(asyncio.BufferedProtocol):
 
     def say_goodbye(self) -> None:
         """End the connection with AGENT-DISCONNECT."""
-        if self._session is None or self._transport is None or self._transport.is_closing():
+        if self._session is None or self._transport is None or self._ending:
             return
-        farewell = self._session.disconnect()
-        if farewell:
-            self._transport.write(farewell)
-        self._transport.close()
+        self._transport.write(self._session.disconnect())
+        self._end()
+
+    def abort(self) -> None:
+        """End the connection at once, by a reset."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _end(self) -> None:
+        """The last word is written: end our side, and wait for the other end for a moment."""
+        assert self._transport is not None
+        self._ending = True
+        try:
+            self._transport.write_eof()
+        except OSError:  # the peer was faster
+            self._transport.abort()
+            return
+        self._within(LINGER, self.abort)
+
+    def _within(self, seconds: float, otherwise: Callable[[], None]) -> None:
+        """Set the connection's one deadline."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = asyncio.get_running_loop().call_later(seconds, otherwise)
+
+    def _no_hello(self) -> None:
+        self._server.agent.stats.count("connections_refused", "no_hello")
+        self.abort()
 
 
 @final
@@ -106,8 +161,9 @@ class AgentServer:
         self.view = memoryview(self.buffer)
         self._max_connections = max_connections
         self._protocols: set[SpopProtocol] = set()
+        self._nobody_left = asyncio.Event()
         self._servers: list[asyncio.Server] = []
-        self._paths: list[Path] = []
+        self._paths: list[tuple[Path, int]] = []  # with the inode, so that nobody else's file is removed
         self.addresses: list[str] = []
 
     async def listen(self, address: ListenAddress) -> None:
@@ -118,27 +174,26 @@ class AgentServer:
             else:
                 await self._listen_tcp(address.host, address.port)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise CannotListenError(f"cannot listen on {address}: {reason}") from error
+            raise CannotListenError(address, error) from error
 
     async def _listen_tcp(self, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: SpopProtocol(self), host, port, backlog=1024)
+        server = await loop.create_server(lambda: SpopProtocol(self), host, port, backlog=BACKLOG)
         self._servers.append(server)
         self.addresses += [_socket_name(sock.getsockname()) for sock in server.sockets]
 
     async def _listen_unix(self, path: Path) -> None:
         """Listen on a path; a socket file that nobody listens on any more is replaced.
 
-        Everybody on this machine may connect, as over loopback: HAProxy runs as a user of its own.
+        Everybody on this machine may connect, as over loopback: HAProxy runs as a user of its own. The
+        folder's permissions say who may reach the path at all.
         """
-        if _somebody_listens(path):
-            raise OSError(errno.EADDRINUSE, "another process listens there")
+        _check_path(path)
         loop = asyncio.get_running_loop()
-        server = await loop.create_unix_server(lambda: SpopProtocol(self), str(path), backlog=1024)
-        path.chmod(0o666)
+        server = await loop.create_unix_server(lambda: SpopProtocol(self), str(path), backlog=BACKLOG)
         self._servers.append(server)
-        self._paths.append(path)
+        path.chmod(0o666)
+        self._paths.append((path, path.stat().st_ino))
         self.addresses.append(f"unix:{path}")
 
     def admit(self, protocol: SpopProtocol) -> bool:
@@ -154,35 +209,62 @@ class AgentServer:
     def forget(self, protocol: SpopProtocol) -> None:
         """Count the connection out."""
         self._protocols.discard(protocol)
+        if not self._protocols:
+            self._nobody_left.set()
 
-    async def close(self) -> None:
-        """Stop accepting, answer what is in flight, say goodbye to everyone."""
-        for server in self._servers:
-            server.close()
+    async def close(self, linger: float = LINGER) -> None:
+        """Stop accepting, answer what is in flight, say goodbye to everyone; takes ``DRAIN`` and ``linger`` at most."""
+        self.stop_listening()
         await asyncio.sleep(DRAIN)
+        self._nobody_left.clear()
         for protocol in list(self._protocols):
             protocol.say_goodbye()
+        if self._protocols:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._nobody_left.wait(), linger)
+        for protocol in list(self._protocols):
+            protocol.abort()
         await asyncio.sleep(0)
-        for path in self._paths:
+
+    def stop_listening(self) -> None:
+        """Accept no more. The paths go first: once they are closed, they may be another agent's."""
+        for path, inode in self._paths:
             with contextlib.suppress(OSError):
-                path.unlink()
+                if path.stat().st_ino == inode:
+                    path.unlink()
+        self._paths.clear()
+        for server in self._servers:
+            server.close()
 
 
-def _somebody_listens(path: Path) -> bool:
-    """Say whether the path is a live socket; raise ``OSError`` if it is something else."""
+def _check_path(path: Path) -> None:
+    """Raise ``OSError`` unless the path is free, or a socket that nobody listens on."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        return False
+        return
     if not stat.S_ISSOCK(mode):
-        raise OSError(errno.EEXIST, "there is a file of that name")
+        raise _AddressTakenError(errno.EEXIST, "there is a file of that name, and it is no socket")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         try:
             probe.connect(str(path))
-        except OSError:
-            return False
-    return True
+        except (ConnectionRefusedError, FileNotFoundError):
+            return
+        except PermissionError:
+            raise _AddressTakenError(errno.EACCES, "there is a socket of that name that others may not use") from None
+        except OSError:  # busy (its backlog is full), or of another type: it lives
+            pass
+    raise _AddressTakenError(errno.EADDRINUSE, "another process listens there")
+
+
+def _reason(error: OSError) -> str:
+    """Return the system's words; asyncio's repeat the address."""
+    if isinstance(error, _AddressTakenError | socket.gaierror) or not error.errno:
+        return error.strerror or str(error)
+    if error.errno == errno.EADDRINUSE:
+        return "another process listens there"
+    return os.strerror(error.errno).lower()
 
 
 def _socket_name(name: tuple[Any, ...]) -> str:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import resource
 import signal
-import sys
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from haproxy_telemetry import __version__
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
 from haproxy_telemetry.exporters import CloseReport, ExportConfigError, Exporter, make_exporter
 from haproxy_telemetry.logs import configure_logging, fields
-from haproxy_telemetry.server import AgentServer, CannotListenError
+from haproxy_telemetry.server import LINGER, AgentServer, CannotListenError
 from haproxy_telemetry.settings import Settings
 from haproxy_telemetry.spop import Limits, Scope
 from haproxy_telemetry.stats import Stats
+from haproxy_telemetry.stderr import StderrStream, hold_standard_descriptors
 from haproxy_telemetry.trace.assembler import Assembler
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.live import TraceLimits
@@ -29,21 +30,30 @@ SYNCHRONISE_EVERY: Final = 10.0
 """Seconds after which the agent's clock follows the system's again."""
 
 
+LAST_WORDS_MS: Final = 200
+"""How long a log line may wait for room on standard error once HAProxy is no longer served."""
+
+OTHER_FILES: Final = 64
+"""File descriptors beside the connections': listening sockets, the exporter's, the interpreter's."""
+
+
 def run(settings: Settings, environ: Mapping[str, str]) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code: 0, or 1 if it could not begin."""
-    configure_logging(settings.log.format, settings.log.level)
+    """Serve until SIGTERM or SIGINT; return the exit code: 0, 1 if it could not begin, 2 for a wrong setting."""
+    hold_standard_descriptors()
     stats = Stats()
+    stderr = StderrStream(stats)
+    configure_logging(settings.log.format, settings.log.level, stderr)
     try:
         exporter = make_exporter(settings.export.to, environ, stats, file=settings.export.file)
     except ExportConfigError as error:
-        sys.stderr.write(f"haproxy-telemetry: {error}\n")
+        stderr.write(f"haproxy-telemetry: {error}\n")
         return 2
     agent = make_agent(settings, exporter, stats)
     try:
-        return asyncio.run(_serve(settings, agent, exporter))
+        return asyncio.run(_serve(settings, agent, exporter, stderr))
     except CannotListenError as error:
         exporter.close(0.0)
-        sys.stderr.write(f"haproxy-telemetry: {error}\n")
+        stderr.write(f"haproxy-telemetry: {error}\n")
         return 1
 
 
@@ -85,39 +95,89 @@ def trace_limits(settings: Settings) -> TraceLimits:
     )
 
 
-async def _serve(settings: Settings, agent: Agent, exporter: Exporter) -> int:
+async def _serve(settings: Settings, agent: Agent, exporter: Exporter, stderr: StderrStream) -> int:
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_exception_handler(agent))
     clock = Clock()
     server = AgentServer(agent, clock, settings.server.max_connections)
-    stop = _stop_signals()
-    for address in settings.listen:
-        await server.listen(address)
+    stop = _on_signals(agent.stats)
+    _allow_connections(settings.server.max_connections)
+    await _listen(server, settings)
     _LOG.info(
         "listening", extra=fields(spop=",".join(server.addresses), export=settings.export.to, version=__version__)
     )
     ticking = asyncio.create_task(_tick(agent, clock, min(1.0, settings.trace.ttl / 4)), name="tick")
     await stop.wait()
-    _LOG.info("stopping", extra=fields(deadline_s=settings.server.shutdown_timeout))
-    await server.close()
+    timeout = settings.server.shutdown_timeout
+    deadline = loop.time() + timeout
+    _LOG.info("stopping", extra=fields(deadline_s=timeout))
+    await server.close(min(LINGER, timeout / 2))
+    stderr.patience = LAST_WORDS_MS
     ticking.cancel()
     agent.close()
-    report = await asyncio.to_thread(exporter.close, settings.server.shutdown_timeout)
+    report = await asyncio.to_thread(exporter.close, max(0.0, deadline - loop.time()))
     _say_totals(agent.stats, report)
     return 0
 
 
-def _stop_signals() -> asyncio.Event:
-    """Return what SIGTERM and SIGINT set; a second one ends the process at once."""
+async def _listen(server: AgentServer, settings: Settings) -> None:
+    """Listen on all addresses, or on none."""
+    try:
+        for address in settings.listen:
+            await server.listen(address)
+    except CannotListenError:
+        server.stop_listening()
+        raise
+
+
+def _on_signals(stats: Stats) -> asyncio.Event:
+    """Return what SIGTERM and SIGINT set; a second one ends the process at once. The others only make a log line."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
-    def on_signal() -> None:
+    def on_stop(number: signal.Signals) -> None:
         if stop.is_set():
-            os._exit(130)
+            _LOG.warning("ended at once by a second signal", extra=fields(signal=number.name, **_totals(stats)))
+            os._exit(128 + number)
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
+        loop.add_signal_handler(number, on_stop, number)
+    loop.add_signal_handler(signal.SIGHUP, _LOG.warning, "SIGHUP: settings are read at the start only; restart me")
+    loop.add_signal_handler(signal.SIGUSR1, lambda: _LOG.info("totals", extra=fields(**_totals(stats))))
     return stop
+
+
+def _exception_handler(agent: Agent) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    """Return what the loop calls for an exception that nobody caught: it costs one connection at most."""
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # noqa: ARG001 (asyncio's signature)
+        error = context.get("exception")
+        if not isinstance(error, OSError):
+            agent.bug("loop", error)
+        elif "socket" in context:
+            # asyncio tries again after a second. Until then HAProxy's connections wait in the backlog.
+            if agent.stats.count("accept_failures") == 1:
+                _LOG.error("cannot accept connections", extra=fields(error=error, said="once, counted from now on"))
+        else:
+            _LOG.debug("connection reset", extra=fields(error=error))
+
+    return handle
+
+
+def _allow_connections(number: int) -> None:
+    """Ask the system for as many file descriptors; 1024 is a usual soft limit, and below our default."""
+    wanted = number + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < wanted:
+        _LOG.warning(
+            "fewer file descriptors than connections: raise the limit (LimitNOFILE) or lower server.max_connections",
+            extra=fields(descriptors=allowed, connections=number),
+        )
 
 
 async def _tick(agent: Agent, clock: Clock, period: float) -> None:
@@ -134,13 +194,11 @@ async def _tick(agent: Agent, clock: Clock, period: float) -> None:
 
 def _say_totals(stats: Stats, report: CloseReport) -> None:
     """One line at the end: what was done, what was lost, why."""
-    lost = {f"lost_{reason}": count for reason, count in sorted(report.lost.items())}
-    incomplete = sum(n for (what, _), n in stats.snapshot().items() if what == "traces_incomplete")
-    level = logging.WARNING if report.lost else logging.INFO
-    _LOG.log(
-        level,
-        "stopped",
-        extra=fields(
-            connections=stats.get("connections"), incomplete=incomplete, exported=stats.get("spans_exported"), **lost
-        ),
-    )
+    lost = sum(report.lost.values())
+    level = logging.WARNING if lost else logging.INFO
+    _LOG.log(level, "stopped", extra=fields(exported=report.exported, lost=lost, **_totals(stats)))
+
+
+def _totals(stats: Stats) -> dict[str, int]:
+    """Return every counter that is not 0, as ``what`` or ``what.reason``, in the order of their names."""
+    return {f"{what}.{reason}" if reason else what: n for (what, reason), n in sorted(stats.snapshot().items())}

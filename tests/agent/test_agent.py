@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from recorder import VERSIONS, Recorder, from_haproxy, hello
 
+from haproxy_telemetry.agent import MAX_ENGINES
 from haproxy_telemetry.spop import Message, Scope, SetVar
 from haproxy_telemetry.spop.actions import parse_actions
 from haproxy_telemetry.spop.frames import parse_header
@@ -139,14 +140,37 @@ def test_traces_expire_when_time_passes_and_leave_at_the_end() -> None:
     assert len(recorder.traces) == 2
 
 
-def test_engines_are_known_while_they_are_connected() -> None:
+def test_an_engine_has_left_when_it_had_no_connection_for_a_minute() -> None:
+    """Connections come and go with the load; that is no news."""
     recorder = Recorder()
     recorder.receive("a", hello("2.6.12"))
     recorder.receive("b", hello("2.6.12"))
-    assert list(recorder.agent.engines.values()) == [2]
+    assert [engine.connections for engine in recorder.agent.engines.values()] == [2]
     recorder.sessions["a"].lost()
     recorder.sessions["b"].lost()
+    recorder.agent.tick(recorder.now)
+    recorder.agent.tick(recorder.now + 59_000_000_000)
+    recorder.receive("c", hello("2.6.12"))
+    recorder.agent.tick(recorder.now + 120_000_000_000)
+    assert [engine.connections for engine in recorder.agent.engines.values()] == [1]
+    recorder.sessions["c"].lost()
+    recorder.agent.tick(recorder.now)
+    recorder.agent.tick(recorder.now + 60_000_000_000)
     assert recorder.agent.engines == {}
+
+
+def test_invented_engine_names_fill_no_memory() -> None:
+    recorder = Recorder()
+    greeting = hello("3.2.0")
+    name_at = greeting.index(b"engine-id") + len(b"engine-id") + 2
+    for number in range(MAX_ENGINES + 5):
+        invented = b"%036d" % number
+        recorder.receive(str(number), greeting[:name_at] + invented + greeting[name_at + 36 :])
+    assert len(recorder.agent.engines) == MAX_ENGINES
+    assert recorder.stats.get("engines_unlisted") == 5
+    for session in recorder.sessions.values():
+        session.lost()
+    assert not any(engine.connections for engine in recorder.agent.engines.values())
 
 
 def test_the_agent_leaves_with_a_disconnect() -> None:
