@@ -283,6 +283,20 @@ def test_a_receiver_that_comes_up_late_gets_everything_and_both_ends_are_said(ca
     assert "delivered again" in ended
 
 
+def test_a_key_in_the_query_is_sent_but_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    stats = Stats()
+    with receiving(answer(503), answer(400)) as server:
+        exporter = exporter_to(url_of(server) + "?key=s3cret", stats)
+        exporter.export(a_trace(1))
+        server.wait_for_requests(2)
+        report = exporter.close(LONG_S)
+    assert server.requests[0].path == "/v1/traces?key=s3cret"
+    assert report.lost == {"http_400": 1}
+    assert "/v1/traces" in caplog.text
+    assert "s3cret" not in caplog.text
+
+
 def test_a_loss_is_logged_once_and_then_counted(caplog: pytest.LogCaptureFixture) -> None:
     stats = Stats()
     with receiving(answer(400)) as server:

@@ -67,7 +67,8 @@ class OtlpExporter:
         # The thread's own:
         self._quiet_until = -inf  # the receiver asked for a pause
         self._last_attempt = True  # still to be had when closing
-        self._health = Health(settings.url)
+        self._shown_url = settings.url.partition("?")[0]  # a query may hold a key
+        self._health = Health(self._shown_url)
         self._thread = threading.Thread(target=self._run, name="otlp-export", daemon=True)
         self._thread.start()
 
@@ -153,8 +154,12 @@ class OtlpExporter:
     def _write_off_queue(self) -> None:
         """After the deadline of ``close``: nothing is added any more, and ``close`` may have counted it."""
         with self._settling:
-            if self._batcher.spans and not self._abandoned:
-                self._ledger.lost("shutdown", self._batcher.spans, "no time left to send them")
+            with self._wake:
+                lost = 0 if self._abandoned else self._batcher.spans
+                while self._batcher.take(0.0, flush=True):
+                    pass
+            if lost:
+                self._ledger.lost("shutdown", lost, "no time left to send them")
 
     def _deliver(self, batch: Batch) -> None:
         """Send one batch until it is delivered or given up."""
@@ -217,7 +222,7 @@ class OtlpExporter:
         return PartialSuccess(0, "")
 
     def _settle_lost(self, batch: Batch, reason: str, outcome: Outcome) -> None:
-        self._settle(0, batch.spans, reason, f"{self._settings.url}: {_describe(outcome)}")
+        self._settle(0, batch.spans, reason, f"{self._shown_url}: {_describe(outcome)}")
 
     def _settle(self, exported: int, lost: int, reason: str, detail: str, *, exc_info: bool = False) -> None:
         """Count what became of the batch in flight, once, and not if ``close`` has already written it off."""
