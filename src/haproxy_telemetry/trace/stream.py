@@ -44,6 +44,8 @@ class StreamStart(NamedTuple):
     identity: Identity
     request: Request
     start_ns: int
+    service: bytes = b""
+    """The resource's ``service.name`` for this stream's spans; ``b""``: the agent's own."""
 
 
 class Timers(NamedTuple):
@@ -89,3 +91,5 @@ class EndOfStream(NamedTuple):
     """What ``option set-on-error`` says, 0 if nothing."""
     tcp: bool
     """A frontend in tcp mode: there is no request and no status."""
+    service: bytes = b""
+    """As :attr:`StreamStart.service`."""
