@@ -23,13 +23,13 @@ from haproxy_telemetry.trace.instructions import (
     CHILD_OF,
     FOLLOWS_FROM,
     Block,
-    Caller,
     Problem,
     Propagation,
     Reference,
     Told,
 )
 from haproxy_telemetry.trace.spans import Attribute, AttributeValue, Blob
+from haproxy_telemetry.trace.stream import Identity
 
 PREFIX: Final = b"opentracing:"
 
@@ -82,9 +82,11 @@ class _MessageReader:
         self._id_seen = False
         self._response_side = _is_response_side(name)
         # the caller's context
-        self._traceparent = b""
+        self._caller = b""
         self._tracestate = b""
         self._baggage_header = b""
+        self._upstream = b""
+        self._untrusted = b""
         # the open block
         self._blocks: list[Block] = []
         self._span: bytes | None = None
@@ -143,6 +145,10 @@ class _MessageReader:
             self._caller_traceparent(value)
         elif name == b"tracestate":
             self._tracestate = _join_header(self._tracestate, self._text(value))
+        elif name == b"upstream":
+            self._upstream = self._text(value)
+        elif name == b"link":
+            self._untrusted = self._text(value)
         else:
             self._problem("unknown_argument", name, "the argument is left out")
 
@@ -164,20 +170,28 @@ class _MessageReader:
 
     def _close_stream(self) -> None:
         if self._key is not None:
-            caller = Caller(self._traceparent, self._tracestate, self._baggage_header)
             marks = tuple(self._finishes)  # left over only where strict mode gave up
-            self.told.append(Told(self._key, caller if any(caller) else None, tuple(self._blocks), marks))
+            identity = Identity(self._upstream, self._caller, self._untrusted, self._tracestate)
+            self.told.append(
+                Told(
+                    self._key,
+                    identity if any(identity) else None,
+                    self._baggage_header,
+                    tuple(self._blocks),
+                    marks,
+                )
+            )
         self._key = None
         self._blocks = []
         self._finishes = []
-        self._traceparent = self._tracestate = self._baggage_header = b""
+        self._caller = self._tracestate = self._baggage_header = self._upstream = self._untrusted = b""
 
     def _caller_traceparent(self, value: Value) -> None:
         """Two different headers are as good as none (Trace Context 3.2: only one is allowed)."""
         text = self._text(value)
-        if self._traceparent and text and text != self._traceparent:
-            text = self._traceparent + b"," + text
-        self._traceparent = text or self._traceparent
+        if self._caller and text and text != self._caller:
+            text = self._caller + b"," + text
+        self._caller = text or self._caller
 
     # Blocks
 

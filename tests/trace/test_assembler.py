@@ -143,6 +143,38 @@ def test_second_roots_share_the_callers_trace() -> None:
     assert {span.parent_span_id.hex() for span in lab.trace.spans} == {SPAN_ID}
 
 
+UPSTREAM = "00-" + "a" * 32 + "-" + "c" * 16 + "-01"
+
+
+def test_a_context_made_by_haproxy_holds_the_trace() -> None:
+    lab = Laboratory()
+    lab.notify(say(SPAN))
+    lab.notify(say((b"upstream", UPSTREAM.encode()), (b"span", b"Server session"), (b"child-of", b"A"), END))
+    assert {span.trace_id.hex() for span in lab.trace.spans} == {"a" * 32}
+    assert lab.spans()["Server session"].span_id.hex() == "c" * 16
+    assert lab.spans()["A"].parent_span_id == b""
+
+
+def test_of_a_context_made_by_haproxy_the_caller_is_the_parent() -> None:
+    lab = Laboratory()
+    caller = (b"traceparent", b"00-" + b"a" * 32 + b"-" + b"d" * 16 + b"-01")
+    lab.notify(say((b"upstream", UPSTREAM.encode()), caller, SPAN, END))
+    assert lab.trace.spans[0].parent_span_id.hex() == "d" * 16
+    lab.notify(say((b"upstream", UPSTREAM.encode()), CALLER, SPAN, END))
+    assert lab.finished[1].spans[0].trace_id.hex() == "a" * 32
+    assert lab.finished[1].spans[0].parent_span_id == b"", "a caller of another trace is none of ours"
+
+
+def test_a_caller_that_is_not_believed_is_a_link() -> None:
+    lab = Laboratory()
+    lab.notify(say((b"link", CALLER[1]), SPAN, (b"span", b"B"), (b"child-of", b"A"), END))
+    spans = lab.spans()
+    [link] = spans["A"].links
+    assert (link.trace_id.hex(), link.span_id.hex()) == (TRACE, SPAN_ID)
+    assert spans["A"].trace_id.hex() != TRACE
+    assert spans["B"].links == ()
+
+
 def test_baggage_is_bounded() -> None:
     lab = Laboratory()
     for n in range(100):

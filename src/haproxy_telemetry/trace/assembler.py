@@ -23,7 +23,6 @@ from haproxy_telemetry.trace.instructions import (
     REQUEST_SPANS,
     RESPONSE_SPANS,
     Block,
-    Caller,
     Problem,
     Propagation,
     Reference,
@@ -32,6 +31,7 @@ from haproxy_telemetry.trace.instructions import (
 from haproxy_telemetry.trace.live import LiveTrace, OpenSpan, TraceLimits
 from haproxy_telemetry.trace.opentracing import apply_log, apply_tag
 from haproxy_telemetry.trace.spans import FLAG_SAMPLED, FinishedTrace
+from haproxy_telemetry.trace.stream import Identity
 from haproxy_telemetry.trace.w3c import SpanContext, format_traceparent, parse_traceparent, parse_tracestate
 
 UPSTREAM_SPAN: Final = b"Server session"
@@ -93,11 +93,13 @@ class Assembler:
         """Return the stream's trace; a stream that only finishes spans that nobody knows gets none."""
         trace = self._traces.get(told.key)
         if trace is None:
-            if told.caller is None and not any(block.span is not None for block in told.blocks):
+            if told.identity is None and not any(block.span is not None for block in told.blocks):
                 return None
             trace = self._begin(told.key, now)
-        if told.caller is not None:
-            self._adopt(trace, told.caller)
+        if told.identity is not None:
+            self._adopt(trace, told.identity)
+        if told.baggage:
+            self._adopt_baggage(trace, told.baggage)
         for block in told.blocks:
             for name, value in block.baggage:
                 self._carry(trace, name, value)
@@ -110,23 +112,44 @@ class Assembler:
         self._traces[key] = trace
         return trace
 
-    def _adopt(self, trace: LiveTrace, caller: Caller) -> None:
-        """Let the caller's context hold the trace. The first valid one counts.
+    def _adopt(self, trace: LiveTrace, identity: Identity) -> None:
+        """Let the context that the stream came with hold the trace. The first valid one counts.
 
-        HAProxy's own upstream header is not a caller's: events behind the http-request rules see it.
+        What HAProxy itself sends upstream is not a caller's: events behind the http-request rules see it.
         """
-        if caller.traceparent and not trace.remote_span_id:
-            context = parse_traceparent(caller.traceparent)
-            if context is None:
-                self._stats.count("traceparent_invalid")
-            elif context.span_id != trace.upstream_id:
-                trace.trace_id, trace.remote_span_id, trace.flags = context
-                trace.said = False
-        if caller.tracestate and trace.remote_span_id and not trace.trace_state:
-            trace.trace_state = parse_tracestate(caller.tracestate)
+        if identity.upstream and not trace.made_by_haproxy:
+            self._adopt_upstream(trace, identity.upstream)
+        if identity.caller and not trace.remote_span_id:
+            context = self._parse(identity.caller)
+            if context is not None and context.span_id != trace.upstream_id:
+                self._adopt_caller(trace, context)
+        if identity.tracestate and trace.remote_span_id and not trace.trace_state:
+            trace.trace_state = parse_tracestate(identity.tracestate)
             trace.said = trace.said and not trace.trace_state
-        if caller.baggage:
-            self._adopt_baggage(trace, caller.baggage)
+        if identity.untrusted and trace.untrusted is None:
+            trace.untrusted = self._parse(identity.untrusted)
+
+    def _adopt_upstream(self, trace: LiveTrace, header: bytes) -> None:
+        context = self._parse(header)
+        if context is not None:
+            trace.trace_id, trace.upstream_id, trace.flags = context
+            trace.made_by_haproxy = True
+            trace.said = False
+
+    def _adopt_caller(self, trace: LiveTrace, context: SpanContext) -> None:
+        """Continue the caller's trace, unless HAProxy has told the origin of another one."""
+        if trace.made_by_haproxy:
+            if context.trace_id == trace.trace_id:
+                trace.remote_span_id = context.span_id
+            return
+        trace.trace_id, trace.remote_span_id, trace.flags = context
+        trace.said = False
+
+    def _parse(self, header: bytes) -> SpanContext | None:
+        context = parse_traceparent(header)
+        if context is None:
+            self._stats.count("traceparent_invalid")
+        return context
 
     def _adopt_baggage(self, trace: LiveTrace, header: bytes) -> None:
         """Add the caller's items; what the configuration says itself stays."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from haproxy_telemetry.trace.spans import Attribute
+from haproxy_telemetry.trace.stream import Identity, StreamStart
 
 CHILD_OF: Final = 0
 FOLLOWS_FROM: Final = 1
@@ -42,24 +43,20 @@ class Block(NamedTuple):
     response_side: bool
 
 
-class Caller(NamedTuple):
-    """The context headers of the request, as they came; ``b""`` where there was none."""
-
-    traceparent: bytes
-    tracestate: bytes
-    baggage: bytes
-
-
 class Told(NamedTuple):
     """What one message says about one stream, whose name is ``key`` (HAProxy's ``unique-id``).
 
-    ``marks`` are spans to be finished together with the stream's next block, whenever it comes.
+    ``marks`` are spans to be finished together with the stream's next block, whenever it comes. ``start`` is
+    there when the message tells the stream as a whole, with ``attributes`` of its own.
     """
 
     key: bytes
-    caller: Caller | None
+    identity: Identity | None
+    baggage: bytes
     blocks: tuple[Block, ...]
     marks: tuple[bytes, ...]
+    start: StreamStart | None = None
+    attributes: tuple[Attribute, ...] = ()
 
 
 class Propagation(NamedTuple):

@@ -23,6 +23,7 @@ from haproxy_telemetry.trace.spans import (
     SpanEvent,
     SpanLink,
 )
+from haproxy_telemetry.trace.w3c import SpanContext
 
 _REFERENCE_TYPE: Final[dict[int, tuple[Attribute, ...]]] = {
     CHILD_OF: ((b"opentracing.ref_type", b"child_of"),),
@@ -51,6 +52,12 @@ class TraceLimits(NamedTuple):
     """Of one span; OpenTelemetry's default (``OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT``), as are the next two."""
     max_events: int = 128
     max_links: int = 128
+
+
+def untrusted_link(context: SpanContext) -> SpanLink:
+    """Return the link to a caller whose context is not believed."""
+    flags = context.flags | FLAG_HAS_IS_REMOTE | FLAG_IS_REMOTE
+    return SpanLink(context.trace_id, context.span_id, b"", ((b"haproxy.link", b"untrusted caller"),), flags)
 
 
 @final
@@ -99,7 +106,8 @@ class OpenSpan:
 class LiveTrace:
     """All spans of one stream, and the context that they belong to.
 
-    ``said``: HAProxy knows the context as it is now.
+    ``said``: HAProxy knows the context as it is now. ``made_by_haproxy``: it made the context itself, and has sent
+    it upstream. ``untrusted``: a caller's context that is not believed, and becomes a link of the first span.
     """
 
     __slots__ = (
@@ -107,6 +115,7 @@ class LiveTrace:
         "flags",
         "key",
         "last_event_ns",
+        "made_by_haproxy",
         "marks",
         "open",
         "remote_span_id",
@@ -116,6 +125,7 @@ class LiveTrace:
         "spans",
         "trace_id",
         "trace_state",
+        "untrusted",
         "upstream_id",
         "upstream_taken",
     )
@@ -125,6 +135,8 @@ class LiveTrace:
         self.trace_id = trace_id
         self.upstream_id = upstream_id
         self.upstream_taken = False
+        self.made_by_haproxy = False
+        self.untrusted: SpanContext | None = None
         self.remote_span_id = b""
         self.flags = FLAG_SAMPLED
         self.trace_state = b""
@@ -190,10 +202,16 @@ class LiveTrace:
             dropped_attributes=span.dropped_attributes,
             events=tuple(span.events),
             dropped_events=span.dropped_events,
-            links=tuple([self._link(kind, target) for kind, target in span.links]),
+            links=self._links(span),
             status=span.status,
             status_message=b"",
         )
+
+    def _links(self, span: OpenSpan) -> tuple[SpanLink, ...]:
+        links = [self._link(kind, target) for kind, target in span.links]
+        if self.untrusted is not None and span is self.root:
+            links.append(untrusted_link(self.untrusted))
+        return tuple(links)
 
     def _link(self, kind: int, target: OpenSpan) -> SpanLink:
         flags = self.flags | FLAG_HAS_IS_REMOTE
