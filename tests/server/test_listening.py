@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from running_agent import ACK, RunningAgent, running, stream, trace_id
+from running_agent import ACK, running, stream, trace_id
 
 
 def refused(folder: Path, *listen: str) -> str:
@@ -125,10 +125,3 @@ def test_check_of_wrong_settings_is_one_line_and_code_2(tmp_path: Path) -> None:
     with running(tmp_path, "--check", listen=("7000",)) as agent:
         assert agent.wait() == 2
         assert len(agent.log) == 1
-
-
-def test_tcp_connections_do_not_wait_to_fill_a_segment(agent: RunningAgent) -> None:
-    """Without TCP_NODELAY the second answer in a row waits for the delayed ACK of the first: 40 ms."""
-    peer = agent.connect()
-    answers = [peer.ask(frame) for frame in stream(2)]
-    assert all(answers)

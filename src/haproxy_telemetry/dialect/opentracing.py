@@ -1,7 +1,6 @@
-"""The seam: messages in the ``opentracing:`` language become instructions, propagation becomes actions.
+"""Messages in the ``opentracing:`` language: what each argument means.
 
-The only module that knows both vocabularies, SPOP's and tracing's. It decides what each argument means,
-which is a question of order: ``span`` opens a block, the arguments behind it speak about that span, a value
+That is a question of order: ``span`` opens a block, the arguments behind it speak about that span, a value
 without a name belongs to the name before it (the language of spoa-opentracing's README, section 5).
 
 Lenient, the default: an argument that makes no sense is left out, and reported; everything around it counts.
@@ -13,22 +12,20 @@ context; ``finish`` knows ``*req*`` and ``*res*``, as HAProxy's own tracing filt
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address
-from typing import Final, NamedTuple, final
+from typing import Final, final
 
-from haproxy_telemetry.spop import Action, Binary, Message, Scope, SetVar, Value
+from haproxy_telemetry.dialect.values import as_attribute, as_text
+from haproxy_telemetry.spop import Binary, Message, Value
 from haproxy_telemetry.trace.instructions import (
     CHILD_OF,
     FOLLOWS_FROM,
     Block,
     Problem,
-    Propagation,
     Reference,
     Told,
 )
-from haproxy_telemetry.trace.spans import Attribute, AttributeValue, Blob
+from haproxy_telemetry.trace.spans import Attribute, AttributeValue
 from haproxy_telemetry.trace.stream import Identity
 
 PREFIX: Final = b"opentracing:"
@@ -39,38 +36,12 @@ ID_MISSING_HINT: Final = "the message is left out; let its args begin with 'id=u
 _RESPONSE_WORDS: Final = (b"response", b"server_session")
 
 
-class Translation(NamedTuple):
-    """What one frame says. ``aborted``: strict, and the rest of the frame was given up."""
-
-    told: list[Told]
-    problems: list[Problem]
-    skipped_messages: int
-
-
-def translate(messages: Sequence[Message], strict: bool) -> Translation:
-    """Read the messages of one NOTIFY, in their order; messages of other names are skipped."""
-    told: list[Told] = []
-    problems: list[Problem] = []
-    skipped = 0
-    for message in messages:
-        if not message.name.startswith(PREFIX):
-            skipped += 1
-            continue
-        reader = _MessageReader(message.name, strict)
-        complete = reader.read(message)
-        told.extend(reader.told)
-        problems.extend(reader.problems)
-        if not complete:
-            break
-    return Translation(told, problems, skipped)
-
-
 class _AbortError(Exception):
     """Strict mode gives the message up here."""
 
 
 @final
-class _MessageReader:
+class OpenTracingReader:
     """Reads one message: arguments in, blocks out, by stream."""
 
     def __init__(self, name: bytes, strict: bool) -> None:
@@ -294,38 +265,22 @@ class _MessageReader:
                 self._attributes.append((key, value))
 
     def _tag_value(self, values: list[Value]) -> AttributeValue | None:
-        """No value is ``False``, one keeps its type (NULL: no attribute), several are one text."""
-        if not values:
-            return False
-        if len(values) > 1:
-            return self._concatenated(values)
-        value = values[0]
-        if isinstance(value, Binary):
-            self._binary()
-            return Blob(value)
-        if isinstance(value, (IPv4Address, IPv6Address)):
-            return self._text(value)
-        return value
+        for value in values:
+            if isinstance(value, Binary):
+                self._binary()
+        return as_attribute(values)
 
     def _concatenated(self, values: list[Value]) -> bytes:
-        if len(values) == 1:
-            return self._text(values[0])
         return b"".join([self._text(value) for value in values])
 
     # Values and problems
 
     def _text(self, value: Value) -> bytes:
-        """Return the value as text: NULL is empty, a bool ``1`` or ``0``, binary hexadecimal."""
         if type(value) is bytes:
             return value
-        if value is None:
-            return b""
         if isinstance(value, Binary):
             self._binary()
-            return value.hex().encode("ascii")
-        if isinstance(value, bool):
-            return b"1" if value else b"0"
-        return str(value).encode("ascii")
+        return as_text(value)
 
     def _binary(self) -> None:
         if self._strict:
@@ -349,16 +304,3 @@ def _is_response_side(message_name: bytes) -> bool:
 def _join_header(before: bytes, text: bytes) -> bytes:
     """Several lines of one header are one list (RFC 9110, 5.3)."""
     return before + b"," + text if before and text else before or text
-
-
-# The way back
-
-
-def actions_for(propagation: Propagation, scopes: Sequence[Scope]) -> list[Action]:
-    """Return the variables of one ACK; the dearest first, since what does not fit is left out from the end."""
-    variables = [(b"traceparent", propagation.traceparent), (b"trace_id", propagation.trace_id)]
-    if propagation.tracestate:
-        variables.append((b"tracestate", propagation.tracestate))
-    if propagation.baggage:
-        variables.append((b"baggage", propagation.baggage))
-    return [SetVar(scope, name, value) for name, value in variables for scope in scopes]

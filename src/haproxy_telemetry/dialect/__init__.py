@@ -1,0 +1,9 @@
+"""The seam: messages become instructions, propagation becomes actions.
+
+The only part that knows both vocabularies, SPOP's and tracing's. One file for each family of messages.
+"""
+
+from haproxy_telemetry.dialect.translate import Translation, translate
+from haproxy_telemetry.dialect.variables import actions_for
+
+__all__ = ["Translation", "actions_for", "translate"]

@@ -1,0 +1,41 @@
+"""Typed values of the wire as text and as attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
+
+from haproxy_telemetry.spop import Binary, Value
+from haproxy_telemetry.trace.spans import AttributeValue, Blob
+
+
+def as_text(value: Value) -> bytes:
+    """Return the value as text: NULL is empty, a bool ``1`` or ``0``, binary hexadecimal."""
+    if type(value) is bytes:
+        return value
+    if value is None:
+        return b""
+    if isinstance(value, Binary):
+        return value.hex().encode("ascii")
+    if isinstance(value, bool):
+        return b"1" if value else b"0"
+    return str(value).encode("ascii")
+
+
+def as_attribute(values: Sequence[Value]) -> AttributeValue | None:
+    """No value is ``False``, one keeps its type (NULL: no attribute), several are one text."""
+    if not values:
+        return False
+    if len(values) > 1:
+        return as_joined_text(values)
+    value = values[0]
+    if isinstance(value, Binary):
+        return Blob(value)
+    if isinstance(value, (IPv4Address, IPv6Address)):
+        return as_text(value)
+    return value
+
+
+def as_joined_text(values: Sequence[Value]) -> bytes:
+    """Several values are one text, without a separator."""
+    return b"".join([as_text(value) for value in values])

@@ -1,0 +1,18 @@
+"""The way back: what HAProxy is to know of a trace, as variables of an ACK."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from haproxy_telemetry.spop import Action, Scope, SetVar
+from haproxy_telemetry.trace.instructions import Propagation
+
+
+def actions_for(propagation: Propagation, scopes: Sequence[Scope]) -> list[Action]:
+    """Return the variables of one ACK; the dearest first, since what does not fit is left out from the end."""
+    variables = [(b"traceparent", propagation.traceparent), (b"trace_id", propagation.trace_id)]
+    if propagation.tracestate:
+        variables.append((b"tracestate", propagation.tracestate))
+    if propagation.baggage:
+        variables.append((b"baggage", propagation.baggage))
+    return [SetVar(scope, name, value) for name, value in variables for scope in scopes]
