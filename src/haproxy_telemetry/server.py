@@ -23,7 +23,7 @@ from typing import Any, Final, final
 from haproxy_telemetry.agent import Agent, Session
 from haproxy_telemetry.clock import Clock
 from haproxy_telemetry.logs import fields
-from haproxy_telemetry.settings import ListenAddress, UnixAddress
+from haproxy_telemetry.settings import ListenAddress, RecordsAddress, UnixAddress
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.server")
 
@@ -46,7 +46,7 @@ LINGER: Final = 0.5
 class CannotListenError(Exception):
     """An address could not be listened on; says which, and why."""
 
-    def __init__(self, address: ListenAddress, error: OSError) -> None:
+    def __init__(self, address: ListenAddress | RecordsAddress, error: OSError) -> None:
         self.address = address
         self.errno = error.errno
         super().__init__(f"cannot listen on {address}: {_reason(error)}")
@@ -165,6 +165,7 @@ class AgentServer:
         self._servers: list[asyncio.Server] = []
         self._paths: list[tuple[Path, int]] = []  # with the inode, so that nobody else's file is removed
         self.addresses: list[str] = []
+        self.listening = True
 
     async def listen(self, address: ListenAddress) -> None:
         """Listen on one more address; raise :class:`CannotListenError`."""
@@ -188,7 +189,7 @@ class AgentServer:
         Everybody on this machine may connect, as over loopback: HAProxy runs as a user of its own. The
         folder's permissions say who may reach the path at all.
         """
-        _check_path(path)
+        check_path(path, socket.SOCK_STREAM)
         loop = asyncio.get_running_loop()
         server = await loop.create_unix_server(lambda: SpopProtocol(self), str(path), backlog=BACKLOG)
         self._servers.append(server)
@@ -229,15 +230,21 @@ class AgentServer:
     def stop_listening(self) -> None:
         """Accept no more. The paths go first: once they are closed, they may be another agent's."""
         for path, inode in self._paths:
-            with contextlib.suppress(OSError):
-                if path.stat().st_ino == inode:
-                    path.unlink()
+            remove_path(path, inode)
         self._paths.clear()
+        self.listening = False
         for server in self._servers:
             server.close()
 
 
-def _check_path(path: Path) -> None:
+def remove_path(path: Path, inode: int) -> None:
+    """Remove our socket file, and nobody else's."""
+    with contextlib.suppress(OSError):
+        if path.stat().st_ino == inode:
+            path.unlink()
+
+
+def check_path(path: Path, kind: int) -> None:
     """Raise ``OSError`` unless the path is free, or a socket that nobody listens on."""
     try:
         mode = path.stat().st_mode
@@ -245,7 +252,7 @@ def _check_path(path: Path) -> None:
         return
     if not stat.S_ISSOCK(mode):
         raise _AddressTakenError(errno.EEXIST, "there is a file of that name, and it is no socket")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+    with socket.socket(socket.AF_UNIX, kind) as probe:
         probe.settimeout(1.0)
         try:
             probe.connect(str(path))

@@ -97,9 +97,9 @@ def trace_limits(settings: Settings) -> TraceLimits:
 
 async def _serve(settings: Settings, agent: Agent, exporter: Exporter, stderr: StderrStream) -> int:
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(_exception_handler(agent))
     clock = Clock()
     server = AgentServer(agent, clock, settings.server.max_connections)
+    loop.set_exception_handler(_exception_handler(agent, server))
     stop = _on_signals(agent.stats)
     _allow_connections(settings.server.max_connections)
     await _listen(server, settings)
@@ -148,19 +148,23 @@ def _on_signals(stats: Stats) -> asyncio.Event:
     return stop
 
 
-def _exception_handler(agent: Agent) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+def _exception_handler(
+    agent: Agent, server: AgentServer
+) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
     """Return what the loop calls for an exception that nobody caught: it costs one connection at most."""
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:  # noqa: ARG001 (asyncio's signature)
         error = context.get("exception")
-        if not isinstance(error, OSError):
-            agent.bug("loop", error)
-        elif "socket" in context:
+        if isinstance(error, OSError) and "socket" in context:
             # asyncio tries again after a second. Until then HAProxy's connections wait in the backlog.
             if agent.stats.count("accept_failures") == 1:
                 _LOG.error("cannot accept connections", extra=fields(error=error, said="once, counted from now on"))
-        else:
+        elif isinstance(error, OSError):
             _LOG.debug("connection reset", extra=fields(error=error))
+        elif isinstance(error, ValueError) and not server.listening:
+            _LOG.debug("accept after the end", extra=fields(error=error))  # asyncio's second try, see above
+        else:
+            agent.bug("loop", error)
 
     return handle
 
