@@ -34,12 +34,12 @@ def test_every_line_fits_and_every_span_has_one_whatever_the_width() -> None:
 
 def test_narrow_terminals_lose_indentation_first_and_bars_next() -> None:
     spans = whole_trace()
-    wide, narrow, tiny = waterfall(spans, 100), waterfall(spans, 50), waterfall(spans, 30)
+    wide, narrow, tiny = waterfall(spans, 100), waterfall(spans, 52), waterfall(spans, 30)
     assert wide[1].index("Client") == wide[0].index("HAProxy") + 2
     assert narrow[1].index("Client") == narrow[0].index("HAProxy")
     assert "█" in narrow[1]
     assert "█" not in "".join(tiny)
-    assert tiny[1].startswith(" haprox… Client session")
+    assert tiny[1].startswith(" haprox… Client sessi… ")
     assert tiny[1].endswith("100ms")
 
 

