@@ -1,0 +1,247 @@
+"""One log line, or a datagram of some, becomes what has ended: JSON by msgspec, then HAProxy's ways of saying "none".
+
+``docs/records.md`` lists the keys. Any bytes give an EndOfStream or a RecordError and nothing else
+(``fuzz/fuzz_records.py``).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from haproxy_telemetry.records.errors import (
+    BAD_VALUE,
+    CUT,
+    MISSING_FIELD,
+    NOT_JSON,
+    NOT_OURS,
+    NOT_UTF8,
+    TOO_LONG,
+    RecordError,
+)
+from haproxy_telemetry.records.syslog import strip_header
+from haproxy_telemetry.trace.stream import EndOfStream, Identity, Request, Timers
+
+VERSION: Final = 1
+
+MAX_LINE_BYTES: Final = 65_536
+"""HAProxy's own limit of ``log ... len`` is 65535."""
+
+MAX_LINES: Final = 256
+"""In one datagram. HAProxy sends one; a relay may join some, and 256 of the shortest fill 64 KiB."""
+
+_MS: Final = 1_000_000
+_US: Final = 1_000
+_INT64_MAX: Final = (1 << 63) - 1
+_INT32_MAX: Final = (1 << 31) - 1
+_MAX_US: Final = _INT64_MAX // _US
+
+
+class _Line(msgspec.Struct):
+    """The keys as they are written; those without a default stand in every record, in TCP mode too."""
+
+    ht: int
+    id: str
+    up: str
+    t1: str
+    T: tuple[str, str, str, str, str, str]
+    tc: str
+    fe: str
+    be: str
+    srv: str
+    ci: str
+    cp: str
+    si: str
+    sp: str
+    B: str
+    U: str
+    rc: str
+    m: str | None = None
+    st: str | None = None
+    tp: str = ""
+    link: str = ""
+    ts: str = ""
+    t0: str = ""
+    v: str = ""
+    uri: str = ""
+    host: str = ""
+    ua: str = ""
+    tls: str = ""
+    err: str = ""
+
+
+class _Mark(msgspec.Struct):
+    """The version alone, for a record whose other keys need not be those of version 1."""
+
+    ht: int
+
+
+_LINE: Final = msgspec.json.Decoder(_Line)
+_MARK: Final = msgspec.json.Decoder(_Mark)
+
+
+def parse_datagram(datagram: bytes) -> list[EndOfStream | RecordError]:
+    """Return what each line of a datagram says, in order; what is past a limit makes one ``too_long``."""
+    if len(datagram) > MAX_LINE_BYTES:
+        return [RecordError(TOO_LONG)]
+    lines = [line for line in datagram.split(b"\n", MAX_LINES) if line.strip(b"\r\0 ")]
+    if not lines:
+        return [RecordError(NOT_OURS)]
+    found = [_parse_or_error(line) for line in lines[:MAX_LINES]]
+    return found if len(lines) <= MAX_LINES else [*found, RecordError(TOO_LONG)]
+
+
+def _parse_or_error(line: bytes) -> EndOfStream | RecordError:
+    try:
+        return parse_record(line)
+    except RecordError as error:
+        return error
+
+
+def parse_record(datagram: bytes) -> EndOfStream:
+    """Return the stream that one line tells of, with or without syslog's header and a newline at the end.
+
+    Raises :class:`RecordError`, and nothing else.
+    """
+    if len(datagram) > MAX_LINE_BYTES:
+        raise RecordError(TOO_LONG)
+    record = strip_header(datagram.rstrip(b"\r\n\0 "))
+    if not record:
+        raise RecordError(NOT_OURS)
+    return _stream(_decode(record))
+
+
+def _decode(record: bytes) -> _Line:
+    try:
+        record.decode("utf-8")  # msgspec looks into the values it keeps only
+    except UnicodeDecodeError as error:
+        raise RecordError(CUT if error.reason == "unexpected end of data" else NOT_UTF8) from None
+    try:
+        line = _LINE.decode(record)
+    except msgspec.ValidationError as error:
+        raise _invalid(record, str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # A lone surrogate is "truncated" to msgspec as well; only a line without its end was cut.
+        cut = "truncated" in str(error) and not record.endswith(b"}")
+        raise RecordError(CUT if cut else NOT_JSON) from None
+    if line.ht != VERSION:
+        raise RecordError(NOT_OURS)
+    return line
+
+
+def _invalid(record: bytes, message: str) -> RecordError:
+    """Tell what msgspec found wrong; the rest of the record has not been read by then."""
+    try:
+        version = _MARK.decode(record).ht
+    except msgspec.ValidationError:
+        return RecordError(NOT_OURS)
+    except (msgspec.DecodeError, RecursionError) as error:
+        cut = "truncated" in str(error) and not record.endswith(b"}")
+        return RecordError(CUT if cut else NOT_JSON)
+    if version != VERSION:
+        return RecordError(NOT_OURS)
+    missing = message.startswith("Object missing required field `")
+    key = message.split("`")[1] if missing else message.rpartition("$.")[2].rstrip("`").partition("[")[0]
+    return RecordError(MISSING_FIELD if missing else BAD_VALUE, key)
+
+
+# From HAProxy's text to ours
+
+
+def _stream(line: _Line) -> EndOfStream:
+    tcp = line.m is None
+    timers = _timers(line)
+    end_ns = _number("t1", line.t1, _MAX_US) * _US
+    return EndOfStream(
+        key=_text(line.id),
+        identity=Identity(_text(line.up), _text(line.tp), _text(line.link), _text(line.ts)),
+        request=_request(line),
+        start_ns=_start(_optional("t0", line.t0, _MAX_US) * _US, end_ns, timers),
+        end_ns=end_ns,
+        timers=timers,
+        status=0 if tcp else _status(line.st),
+        termination=_termination(line.tc),
+        backend=_text(line.be),
+        server=b"" if line.srv.startswith("<") else _text(line.srv),  # <NOSRV>, <STATS>, <CACHE>
+        server_address=_text(line.si),
+        server_port=_optional("sp", line.sp, 65_535),
+        bytes_received=_number("U", line.U, _INT64_MAX),
+        bytes_sent=_number("B", line.B, _INT64_MAX),
+        retries=_number("rc", line.rc, _INT32_MAX),
+        redispatched=line.rc.startswith("+"),
+        spoe_error=_optional("err", line.err, _INT32_MAX),
+        tcp=tcp,
+    )
+
+
+def _request(line: _Line) -> Request:
+    return Request(
+        method=_text(line.m or ""),
+        target=_text(line.uri),
+        scheme={"1": b"https", "0": b"http"}.get(line.tls, b""),
+        version=_text(line.v),
+        host=_text(line.host),
+        user_agent=_text(line.ua),
+        client_address=_text(line.ci),
+        client_port=_optional("cp", line.cp, 65_535),
+        frontend=_text(line.fe).removesuffix(b"~"),  # %f needs no "~"; %ft, which is often put in its place, has it
+    )
+
+
+def _start(headers_in_ns: int, end_ns: int, timers: Timers) -> int:
+    """Return the request's first byte: TR before its headers were in, else Ta before the end.
+
+    The first is exact to the millisecond of one timer; the second counts on the line being written at once.
+    """
+    if headers_in_ns and timers.request is not None:
+        start_ns = headers_in_ns - timers.request
+    else:
+        start_ns = end_ns - timers.active
+    return max(0, min(start_ns, end_ns))
+
+
+def _text(value: str) -> bytes:
+    """HAProxy writes ``-`` for nothing, and ``<BADREQ>`` where it could not read the request."""
+    return b"" if value in ("-", "<BADREQ>") else value.encode("utf-8")
+
+
+def _timers(line: _Line) -> Timers:
+    request, queue, connect, response, active, _ = line.T
+    return Timers(
+        _timer(request), _timer(queue), _timer(connect), _timer(response), _number("T", active, _INT32_MAX) * _MS
+    )
+
+
+def _timer(value: str) -> int | None:
+    """Return nanoseconds, ``None`` for -1: that phase was never completed."""
+    if value.startswith("-") and value[1:].isascii() and value[1:].isdecimal():
+        return None
+    return _number("T", value, _INT32_MAX) * _MS
+
+
+def _number(field: str, value: str, limit: int) -> int:
+    """Return a plain decimal number. A ``+`` stands before what ``option logasap`` logs early, and in %rc."""
+    digits = value.removeprefix("+")
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 19):
+        raise RecordError(BAD_VALUE, field)
+    number = int(digits)
+    if number > limit:
+        raise RecordError(BAD_VALUE, field)
+    return number
+
+
+def _optional(field: str, value: str, limit: int) -> int:
+    return 0 if value in ("", "-") else _number(field, value, limit)
+
+
+def _status(value: str | None) -> int:
+    if value is None:
+        raise RecordError(MISSING_FIELD, "st")
+    return 0 if value == "-1" else _number("st", value, 999)
+
+
+def _termination(value: str) -> bytes:
+    if not (2 <= len(value) <= 4 and value.isascii() and value.isprintable()):
+        raise RecordError(BAD_VALUE, "tc")
+    return value.encode("ascii")

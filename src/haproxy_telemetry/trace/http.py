@@ -1,0 +1,269 @@
+"""What OpenTelemetry's HTTP conventions (stable) and ours say of one stream: span names, attributes, status.
+
+A span is named by its method alone, never by its path: a name must be one of few. What HAProxy alone knows stands
+under ``haproxy.``; docs/records.md lists those. Text values stay bytes, as HAProxy gave them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeAlias
+
+from haproxy_telemetry.trace.spans import STATUS_ERROR, STATUS_UNSET, Attribute
+from haproxy_telemetry.trace.stream import EndOfStream, Request
+from haproxy_telemetry.trace.termination import NO_SERVER, Termination, decode_termination
+
+KNOWN_METHODS: Final = frozenset(
+    (b"CONNECT", b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT", b"QUERY", b"TRACE")
+)
+"""RFC 9110's, PATCH and QUERY: the conventions' list. Methods differ by case."""
+
+Redactor: TypeAlias = Callable[[bytes], bytes]
+"""Makes of a query (without ``?``) what may be written down."""
+
+TCP_NAME: Final = b"TCP"
+_DEFAULT_PORTS: Final = {b"http": 80, b"https": 443}
+_VERSIONS: Final = {b"2.0": b"2", b"3.0": b"3"}
+
+
+def keep(query: bytes) -> bytes:
+    """Return the query as it is: the redactor that redacts nothing."""
+    return query
+
+
+# The request target
+
+
+class Target(NamedTuple):
+    """A request target in its parts (RFC 9112, 3.2); ``authority`` and ``scheme`` only where it is absolute."""
+
+    scheme: bytes
+    authority: bytes
+    path: bytes
+    query: bytes
+
+
+def split_target(method: bytes, target: bytes) -> Target:
+    """Take a request target apart; the authority is without its credentials. HTTP/2's may come as absolute."""
+    scheme = authority = b""
+    if method == b"CONNECT":
+        return Target(b"", target.rpartition(b"@")[2], b"", b"")
+    if not target.startswith(b"/"):
+        head, found, rest = target.partition(b"://")
+        if found and head.isalnum():
+            scheme = head.lower()
+            size = min((rest.find(mark) for mark in (b"/", b"?", b"#") if mark in rest), default=len(rest))
+            authority, target = rest[:size].rpartition(b"@")[2], rest[size:]
+            if not target.startswith(b"/"):
+                target = b"/" + target
+    path, _, query = target.partition(b"#")[0].partition(b"?")
+    return Target(scheme, authority, path, query)
+
+
+def split_host(authority: bytes) -> tuple[bytes, int]:
+    """Return name and port (0 if none) of a Host header; an IPv6 address without its brackets."""
+    if authority.startswith(b"["):
+        name, found, rest = authority[1:].partition(b"]")
+        return (name, _port(rest.removeprefix(b":"))) if found else (authority, 0)
+    name, found, port = authority.rpartition(b":")
+    if not found or b":" in name:
+        return authority, 0
+    return name, _port(port)
+
+
+def _port(text: bytes) -> int:
+    if not text.isdigit() or len(text) > 5:
+        return 0
+    number = int(text)
+    return number if number < 65_536 else 0
+
+
+# Names and attributes of the request
+
+
+def span_name(request: Request, tcp: bool) -> bytes:
+    """Return the method, ``HTTP`` for an unknown one, ``TCP`` in tcp mode."""
+    if tcp:
+        return TCP_NAME
+    return request.method if request.method in KNOWN_METHODS else b"HTTP"
+
+
+def request_attributes(request: Request, redact: Redactor = keep) -> list[Attribute]:
+    """Return what a SERVER span says of an HTTP request, whatever became of it."""
+    target = split_target(request.method, request.target)
+    scheme = request.scheme or target.scheme
+    attributes = _method(request.method)
+    if target.path:
+        attributes.append((b"url.path", target.path))
+    if target.query:
+        attributes.append((b"url.query", redact(target.query)))
+    if scheme:
+        attributes.append((b"url.scheme", scheme))
+    version = request.version.removeprefix(b"HTTP/")
+    if version:
+        attributes.append((b"network.protocol.name", b"http"))
+        attributes.append((b"network.protocol.version", _VERSIONS.get(version, version)))
+    name, port = split_host(request.host or target.authority)
+    if name:
+        attributes.append((b"server.address", name))
+        if port := port or _DEFAULT_PORTS.get(scheme, 0):
+            attributes.append((b"server.port", port))
+    if request.user_agent:
+        attributes.append((b"user_agent.original", request.user_agent))
+    return attributes + connection_attributes(request)
+
+
+def connection_attributes(request: Request) -> list[Attribute]:
+    """Return who the client is and where it came in; a Unix socket has neither address nor port."""
+    attributes: list[Attribute] = []
+    if request.client_address and request.client_address != b"unix":
+        attributes.append((b"client.address", request.client_address))
+        attributes.append((b"client.port", request.client_port))
+        attributes.append((b"network.peer.address", request.client_address))
+        attributes.append((b"network.peer.port", request.client_port))
+    if request.frontend:
+        attributes.append((b"haproxy.frontend.name", request.frontend))
+    return attributes
+
+
+def _method(method: bytes) -> list[Attribute]:
+    if method in KNOWN_METHODS:
+        return [(b"http.request.method", method)]
+    unknown: list[Attribute] = [(b"http.request.method", b"_OTHER")]
+    if method:
+        unknown.append((b"http.request.method_original", method))
+    return unknown
+
+
+# What became of it
+
+
+def termination_of(end: EndOfStream) -> Termination:
+    """Return how the stream ended; ``SC`` is told apart by whether there was a server at all."""
+    if end.termination[:2] == b"SC" and not end.server:
+        return NO_SERVER
+    return decode_termination(end.termination)
+
+
+class Outcome(NamedTuple):
+    """A span's status and its ``error.type``, ``b""`` if it is no error."""
+
+    status: int
+    error_type: bytes
+
+
+FINE: Final = Outcome(STATUS_UNSET, b"")
+
+
+def server_outcome(end: EndOfStream, termination: Termination) -> Outcome:
+    """Return the SERVER span's: an error for 5xx and for a stream that did not end as it should.
+
+    A refusal that the configuration asked for, or that the client's own request earned, is none. ``error.type``
+    is the termination's where there is one: "503" says what the client got, "queue_timeout" why, and the status
+    has an attribute of its own.
+    """
+    refused = end.termination[:1] == b"P" and (end.termination[1:2] in (b"R", b"T") or 400 <= end.status < 500)
+    if end.status < 500 and (refused or not termination.error_type):
+        return FINE
+    return Outcome(STATUS_ERROR, termination.error_type or _digits(end.status))
+
+
+def client_outcome(end: EndOfStream, termination: Termination) -> Outcome:
+    """Return the CLIENT span's: an error from 400 on, and where no whole answer came."""
+    if termination.error_type:
+        return Outcome(STATUS_ERROR, termination.error_type)
+    status = answered_status(end)
+    return Outcome(STATUS_ERROR, _digits(status)) if status >= 400 else FINE
+
+
+def answered_status(end: EndOfStream) -> int:
+    """Return the status that the server gave, 0 if it gave none.
+
+    Without Tr its headers never came whole, and a stream that ended at the headers (``PH``, ``LH``) carries
+    HAProxy's own status: 2.8 and later count Tr all the same where ``http-response deny`` matched.
+    """
+    if end.tcp or end.timers.response is None or end.termination[1:2] == b"H":
+        return 0
+    return end.status
+
+
+def _digits(status: int) -> bytes:
+    return b"%d" % status
+
+
+def server_attributes(
+    end: EndOfStream, termination: Termination, outcome: Outcome, redact: Redactor = keep
+) -> list[Attribute]:
+    """Return all that the SERVER span says."""
+    attributes = connection_attributes(end.request) if end.tcp else request_attributes(end.request, redact)
+    if end.tcp:
+        attributes.append((b"network.transport", b"tcp"))
+    if end.status:
+        attributes.append((b"http.response.status_code", end.status))
+    if outcome.error_type:
+        attributes.append((b"error.type", outcome.error_type))
+    attributes += _backend(end)
+    if end.key:
+        attributes.append((b"haproxy.unique_id", end.key))
+    attributes.append((b"haproxy.bytes.received", end.bytes_received))
+    attributes.append((b"haproxy.bytes.sent", end.bytes_sent))
+    attributes.append((b"haproxy.termination.state", end.termination))
+    attributes.append((b"haproxy.termination.reason", termination.words))
+    if termination.cause:
+        attributes.append((b"haproxy.termination.cause", termination.cause))
+    if end.spoe_error:
+        attributes.append((b"haproxy.spoe.error", end.spoe_error))
+    return attributes
+
+
+def _backend(end: EndOfStream) -> list[Attribute]:
+    """Where HAProxy went. %b is the frontend's name while no backend has been chosen."""
+    attributes: list[Attribute] = []
+    if end.backend and (end.backend != end.request.frontend or end.server):
+        attributes.append((b"haproxy.backend.name", end.backend))
+    if end.server:
+        attributes.append((b"haproxy.server.name", end.server))
+    if end.retries:
+        attributes.append((b"haproxy.retries", end.retries))
+    if end.redispatched:
+        attributes.append((b"haproxy.redispatched", True))
+    return attributes
+
+
+def client_attributes(end: EndOfStream, outcome: Outcome, redact: Redactor = keep) -> list[Attribute]:
+    """Return what the CLIENT span says: all attempts are one span, as HAProxy logs the last one only."""
+    attributes: list[Attribute] = [] if end.tcp else _method(end.request.method)
+    if end.server_address and end.server_address != b"unix":
+        attributes.append((b"server.address", end.server_address))
+        attributes.append((b"server.port", end.server_port))
+        attributes.append((b"network.peer.address", end.server_address))
+        attributes.append((b"network.peer.port", end.server_port))
+    if end.tcp:
+        attributes.append((b"network.transport", b"tcp"))
+    elif url := full_url(end, redact):
+        attributes.append((b"url.full", url))
+    if status := answered_status(end):
+        attributes.append((b"http.response.status_code", status))
+    if end.retries and not end.tcp:
+        attributes.append((b"http.request.resend_count", end.retries))
+    if outcome.error_type:
+        attributes.append((b"error.type", outcome.error_type))
+    return attributes + _backend(end)
+
+
+def full_url(end: EndOfStream, redact: Redactor = keep) -> bytes:
+    """Return the absolute URL as the client asked for it, credentials left out.
+
+    HAProxy does not log whether it speaks TLS to the server, nor a path that its rules rewrote.
+    """
+    target = split_target(end.request.method, end.request.target)
+    scheme = end.request.scheme or target.scheme or b"http"
+    authority = end.request.host or target.authority
+    if not authority:
+        address = b"[%b]" % end.server_address if b":" in end.server_address else end.server_address
+        authority = b"%b:%d" % (address, end.server_port) if address else b""
+    if not authority:
+        return b""
+    query = b"?" + redact(target.query) if target.query else b""
+    path = b"" if target.path == b"*" else target.path  # RFC 9112, 3.2.4: OPTIONS * is the URL without a path
+    return scheme + b"://" + authority + path + query

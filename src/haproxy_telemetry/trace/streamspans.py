@@ -1,0 +1,231 @@
+"""The spans of one stream that has ended, from what its record tells: SERVER, CLIENT, and a phase each.
+
+    SERVER  GET                        first byte of the request ... last byte of the response
+      INTERNAL  receive request
+      CLIENT  GET                      where a server was tried; its id is the one that went upstream
+        INTERNAL  queue, connect, wait for response, transfer
+
+Pure, and no state: the identity is fixed once by :func:`identify`, ids come from the IdSource.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from haproxy_telemetry.trace.http import (
+    FINE,
+    Outcome,
+    Redactor,
+    client_attributes,
+    client_outcome,
+    keep,
+    request_attributes,
+    server_attributes,
+    server_outcome,
+    span_name,
+    termination_of,
+)
+from haproxy_telemetry.trace.ids import IdSource
+from haproxy_telemetry.trace.phases import Phase, attempt_start, phases, server_tried
+from haproxy_telemetry.trace.spans import (
+    FLAG_HAS_IS_REMOTE,
+    FLAG_IS_REMOTE,
+    FLAG_SAMPLED,
+    KIND_CLIENT,
+    KIND_INTERNAL,
+    KIND_SERVER,
+    Attribute,
+    FinishedSpan,
+    SpanEvent,
+    SpanLink,
+)
+from haproxy_telemetry.trace.stream import EndOfStream, Identity, StreamStart
+from haproxy_telemetry.trace.w3c import SpanContext, parse_traceparent, parse_tracestate
+
+PHASES_AS_SPANS: Final = "spans"
+PHASES_AS_EVENTS: Final = "events"
+PHASES_OFF: Final = "off"
+
+_UNTRUSTED: Final[tuple[Attribute, ...]] = ((b"haproxy.link", b"untrusted caller"),)
+_OTHER_TRACE: Final[tuple[Attribute, ...]] = ((b"haproxy.link", b"caller of another trace"),)
+
+
+class StreamContext(NamedTuple):
+    """Which trace the stream belongs to, and the ids of its spans; fixed once, whoever tells of it first.
+
+    ``upstream_id`` is the span that the origin's spans hang under.
+    """
+
+    trace_id: bytes
+    flags: int
+    """W3C trace flags."""
+    trace_state: bytes
+    parent_id: bytes
+    """The trusted caller's span, ``b""`` if there is none."""
+    server_id: bytes
+    upstream_id: bytes
+    links: tuple[SpanLink, ...]
+
+
+def identify(identity: Identity, ids: IdSource) -> StreamContext:
+    """Return the stream's context: HAProxy's own upstream header decides, else the caller's, else a new trace."""
+    upstream = parse_traceparent(identity.upstream)
+    caller = parse_traceparent(identity.caller)
+    links: list[SpanLink] = []
+    if caller is not None and upstream is not None and caller.trace_id != upstream.trace_id:
+        links.append(_link(caller, _OTHER_TRACE))  # a parent must be of the same trace
+        caller = None
+    untrusted = parse_traceparent(identity.untrusted)
+    if untrusted is not None:
+        links.append(_link(untrusted, _UNTRUSTED))
+    held = upstream or caller
+    return StreamContext(
+        trace_id=ids.trace_id() if held is None else held.trace_id,
+        flags=FLAG_SAMPLED if held is None else held.flags,
+        trace_state=b"" if caller is None else parse_tracestate(identity.tracestate),
+        parent_id=b"" if caller is None else caller.span_id,
+        server_id=ids.span_id(),
+        upstream_id=ids.span_id() if upstream is None else upstream.span_id,
+        links=tuple(links),
+    )
+
+
+def _link(target: SpanContext, attributes: tuple[Attribute, ...]) -> SpanLink:
+    flags = target.flags | FLAG_HAS_IS_REMOTE | FLAG_IS_REMOTE
+    return SpanLink(target.trace_id, target.span_id, b"", attributes, flags)
+
+
+def stream_spans(
+    end: EndOfStream,
+    context: StreamContext,
+    ids: IdSource,
+    phases_as: str = PHASES_AS_SPANS,
+    attributes: Sequence[Attribute] = (),
+    redact: Redactor = keep,
+) -> tuple[FinishedSpan, ...]:
+    """Return the stream's spans, the SERVER span first. ``attributes`` are further ones of it."""
+    termination = termination_of(end)
+    tried = server_tried(end)
+    outcome = server_outcome(end, termination)
+    upstream = client_outcome(end, termination) if tried else outcome
+    name = span_name(end.request, end.tcp)
+    # Where no server was tried, nothing else can answer to the id that the headers and the log name.
+    server_id = context.server_id if tried else context.upstream_id
+    lasted = [] if phases_as == PHASES_OFF else phases(end)
+    spans = [
+        _span(
+            context,
+            server_id,
+            context.parent_id,
+            name,
+            KIND_SERVER,
+            (end.start_ns, end.end_ns),
+            outcome,
+            (*server_attributes(end, termination, outcome, redact), *attributes),
+            _events(lasted, False) if phases_as == PHASES_AS_EVENTS else (),
+        )
+    ]
+    if tried:
+        spans.append(
+            _span(
+                context,
+                context.upstream_id,
+                server_id,
+                name,
+                KIND_CLIENT,
+                (attempt_start(end), end.end_ns),
+                upstream,
+                tuple(client_attributes(end, upstream, redact)),
+                _events(lasted, True) if phases_as == PHASES_AS_EVENTS else (),
+            )
+        )
+    if phases_as == PHASES_AS_SPANS:
+        for phase in lasted:
+            parent, whole = (context.upstream_id, upstream) if phase.upstream else (server_id, outcome)
+            # The phase in which a stream was cut short is the one in error; an answer of 500 breaks none.
+            broken = phase.last and termination.error_type and whole.error_type
+            spans.append(_phase_span(context, ids.span_id(), parent, phase, whole if broken else FINE))
+    return tuple(spans)
+
+
+def incomplete_spans(
+    start: StreamStart,
+    context: StreamContext,
+    end_ns: int,
+    attributes: Sequence[Attribute] = (),
+    redact: Redactor = keep,
+) -> tuple[FinishedSpan, ...]:
+    """Return the one span of a stream whose end nobody told: it takes the upstream id, which others may know."""
+    said = [
+        *request_attributes(start.request, redact),
+        (b"haproxy.unique_id", start.key),
+        (b"haproxy.incomplete", True),
+    ]
+    return (
+        _span(
+            context,
+            context.upstream_id,
+            context.parent_id,
+            span_name(start.request, False),
+            KIND_SERVER,
+            (start.start_ns, max(start.start_ns, end_ns)),
+            FINE,
+            (*said, *attributes),
+            (),
+        ),
+    )
+
+
+def _phase_span(context: StreamContext, span_id: bytes, parent: bytes, phase: Phase, outcome: Outcome) -> FinishedSpan:
+    attributes: tuple[Attribute, ...] = ((b"error.type", outcome.error_type),) if outcome.error_type else ()
+    times = (phase.start_ns, phase.end_ns)
+    return _span(context, span_id, parent, phase.name, KIND_INTERNAL, times, outcome, attributes, ())
+
+
+def _events(lasted: list[Phase], upstream: bool) -> tuple[SpanEvent, ...]:
+    """Phases as events at their beginnings, with how long they took in seconds."""
+    return tuple(
+        [
+            SpanEvent(
+                phase.start_ns,
+                phase.name,
+                ((b"haproxy.phase.duration", (phase.end_ns - phase.start_ns) / 1_000_000_000),),
+            )
+            for phase in lasted
+            if phase.upstream == upstream
+        ]
+    )
+
+
+def _span(
+    context: StreamContext,
+    span_id: bytes,
+    parent_id: bytes,
+    name: bytes,
+    kind: int,
+    times: tuple[int, int],
+    outcome: Outcome,
+    attributes: tuple[Attribute, ...],
+    events: tuple[SpanEvent, ...],
+) -> FinishedSpan:
+    server = kind == KIND_SERVER
+    remote = server and parent_id != b""
+    return FinishedSpan(
+        trace_id=context.trace_id,
+        span_id=span_id,
+        parent_span_id=parent_id,
+        trace_state=context.trace_state,
+        flags=context.flags | FLAG_HAS_IS_REMOTE | (FLAG_IS_REMOTE if remote else 0),
+        name=name,
+        kind=kind,
+        start_ns=times[0],
+        end_ns=times[1],
+        attributes=attributes,
+        dropped_attributes=0,
+        events=events,
+        dropped_events=0,
+        links=context.links if server else (),
+        status=outcome.status,
+        status_message=b"",
+    )
