@@ -181,7 +181,7 @@ class RunningAgent:
             stdout=subprocess.PIPE,
             stderr=stderr,
             env={**clean, **(environ or {})},
-            preexec_fn=before,  # noqa: PLW1509 (limits and descriptors of the one child; no threads of ours matter)
+            preexec_fn=before,
         )
         self.log: list[str] = []
         self._news = threading.Condition()

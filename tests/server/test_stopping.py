@@ -145,7 +145,7 @@ def silent_collector() -> socket.socket:
 
 
 def to_collector(listener: socket.socket) -> dict[str, str]:
-    return {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:{}".format(listener.getsockname()[1])}
+    return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{listener.getsockname()[1]}"}
 
 
 @pytest.mark.parametrize("away", [True, False], ids=["connection refused", "no answer"])

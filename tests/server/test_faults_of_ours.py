@@ -1,0 +1,255 @@
+"""A mistake in the agent itself costs one frame or one connection, is said once, and ends nothing.
+
+In this process, because mistakes have to be put in; the sockets are real.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from running_agent import ACK, AGENT_DISCONNECT, AGENT_HELLO, disconnected, hello, made, stream, trace_id
+
+from haproxy_telemetry import server as server_module
+from haproxy_telemetry.agent import Agent
+from haproxy_telemetry.clock import Clock
+from haproxy_telemetry.exporters import CloseReport
+from haproxy_telemetry.server import AgentServer
+from haproxy_telemetry.service import _exception_handler, _tick
+from haproxy_telemetry.settings import TcpAddress
+from haproxy_telemetry.spop import AgentConnection, Scope
+from haproxy_telemetry.stats import Stats
+from haproxy_telemetry.trace.assembler import Assembler
+from haproxy_telemetry.trace.ids import IdSource
+from haproxy_telemetry.trace.spans import FinishedTrace
+
+
+class Kept:
+    """An exporter that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.traces: list[FinishedTrace] = []
+
+    def export(self, trace: FinishedTrace) -> None:
+        self.traces.append(trace)
+
+    def close(self, timeout_s: float) -> CloseReport:
+        raise NotImplementedError
+
+
+class Laboratory:
+    """An agent and its server, whose parts can be broken."""
+
+    def __init__(self) -> None:
+        self.stats = Stats()
+        self.kept = Kept()
+        self.assembler = Assembler(ids=IdSource(), stats=self.stats)
+        self.agent = Agent(assembler=self.assembler, exporter=self.kept, stats=self.stats, scopes=[Scope.TXN])
+        self.server = AgentServer(self.agent, Clock(), 10)
+
+    async def connect(self, *, greet: bool = True) -> Wire:
+        host, _, port = self.server.addresses[0].rpartition(":")
+        wire = Wire(*await asyncio.open_connection(host, int(port)))
+        if greet:
+            assert [frame[0] for frame in await wire.ask(hello())] == [AGENT_HELLO]
+        return wire
+
+
+class Wire:
+    """HAProxy's side."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def frame(self) -> bytes:
+        async with asyncio.timeout(8):
+            try:
+                size = await self.reader.readexactly(4)
+                return await self.reader.readexactly(int.from_bytes(size, "big"))
+            except (asyncio.IncompleteReadError, ConnectionError):
+                return b""
+
+    async def ask(self, *frames: bytes) -> list[bytes]:
+        self.writer.write(b"".join(frames))
+        return [await self.frame() for _ in frames]
+
+
+@pytest.fixture
+async def lab() -> AsyncIterator[Laboratory]:
+    lab = Laboratory()
+    asyncio.get_running_loop().set_exception_handler(_exception_handler(lab.agent, lab.server))
+    await lab.server.listen(TcpAddress("127.0.0.1", 0))
+    yield lab
+    await lab.server.close(0.1)
+
+
+def breaks(times: int, original: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, but for its first calls, which raise."""
+    left = [times]
+
+    def broken(*arguments: Any) -> Any:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise ZeroDivisionError("put in by a test")
+        return original(*arguments)
+
+    return broken
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Where the mistakes were that the log tells of; each with a traceback."""
+    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert all(record.exc_info for record in errors)
+    return [record.fields["where"] for record in errors]  # type: ignore[attr-defined]
+
+
+async def test_a_frame_that_cannot_be_understood_is_answered(
+    lab: Laboratory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire = await lab.connect()
+    monkeypatch.setattr(lab.agent, "prepare", breaks(2, lab.agent.prepare))
+    acks = [*await wire.ask(*stream(1)[:2]), *await wire.ask(*stream(2))]
+    assert {ack[0] for ack in acks} == {ACK}
+    assert (trace_id(acks[0]), trace_id(acks[1])) == (None, None)
+    assert [len(trace.spans) for trace in lab.kept.traces] == [9]
+    assert lab.stats.get("frames_dropped", "internal_error") == 2
+    assert said(caplog) == ["prepare"]
+
+
+async def test_frames_after_one_that_cannot_be_carried_out_are_carried_out(
+    lab: Laboratory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire = await lab.connect()
+    first, *rest = stream(1)
+    await wire.ask(first)
+    monkeypatch.setattr(Assembler, "apply", breaks(1, Assembler.apply))
+    assert {ack[0] for ack in await wire.ask(*rest)} == {ACK}
+    assert len(lab.kept.traces) == 1
+    assert lab.stats.get("internal_errors", "apply") == 1
+    assert said(caplog) == ["apply"]
+
+
+async def test_good_frames_before_a_bad_one_in_the_same_read_are_carried_out(lab: Laboratory) -> None:
+    wire = await lab.connect()
+    *acks, goodbye = await wire.ask(*stream(1), made(ACK, b""))
+    assert {ack[0] for ack in acks} == {ACK}
+    assert disconnected(goodbye) == 4
+    assert [len(trace.spans) for trace in lab.kept.traces] == [9]
+
+
+async def test_an_exporter_that_fails_costs_one_trace(
+    lab: Laboratory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    wire = await lab.connect()
+    monkeypatch.setattr(lab.kept, "export", breaks(1, lab.kept.export))
+    assert {ack[0] for ack in await wire.ask(*stream(1))} == {ACK}
+    assert {ack[0] for ack in await wire.ask(*stream(2))} == {ACK}
+    assert len(lab.kept.traces) == 1
+    assert lab.stats.get("spans_dropped", "internal_error") == 9
+    assert said(caplog) == ["export"]
+
+
+async def test_a_mistake_in_the_protocol_costs_one_connection_which_is_told(
+    lab: Laboratory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, bad = await lab.connect(), await lab.connect()
+    monkeypatch.setattr(AgentConnection, "receive_data", breaks(1, AgentConnection.receive_data))
+    assert disconnected((await bad.ask(stream(1)[0]))[0]) == 99
+    assert await bad.frame() == b""
+    assert {ack[0] for ack in await good.ask(*stream(1))} == {ACK}
+    assert said(caplog) == ["receive"]
+
+
+async def test_a_mistake_in_the_server_costs_one_connection(
+    lab: Laboratory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = await lab.connect()
+    monkeypatch.setattr(lab.server.clock, "now", breaks(3, lab.server.clock.now))
+    for _ in range(3):
+        bad = await lab.connect(greet=False)
+        assert await bad.ask(hello()) == [b""]
+    assert {ack[0] for ack in await good.ask(*stream(1))} == {ACK}
+    assert lab.stats.get("internal_errors", "loop") == 3
+    assert said(caplog) == ["loop"]
+
+
+async def test_time_goes_on_after_a_mistake(
+    lab: Laboratory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    went_on = asyncio.Event()
+
+    def expire(now: int) -> None:
+        if lab.stats.get("internal_errors", "expire") == 2:
+            went_on.set()
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Assembler, "expire", lambda self, now: expire(now))
+    ticking = asyncio.create_task(_tick(lab.agent, lab.server.clock, 0.001))
+    async with asyncio.timeout(8):
+        await went_on.wait()
+    ticking.cancel()
+    assert said(caplog) == ["expire"]
+
+
+async def test_who_says_no_hello_is_let_go(lab: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
+    greeted = await lab.connect()
+    monkeypatch.setattr(server_module, "HELLO_TIMEOUT", 0.05)
+    silent, slow, prompt = await lab.connect(greet=False), await lab.connect(greet=False), await lab.connect()
+    slow.writer.write(hello()[:20])
+    assert await silent.frame() == await slow.frame() == b""
+    assert {wire_ack[0] for wire in (greeted, prompt) for wire_ack in await wire.ask(stream(1)[0])} == {ACK}
+    assert lab.stats.get("connections_refused", "no_hello") == 2
+
+
+async def test_all_frames_of_a_read_are_answered_by_one_write_and_before_any_work(
+    lab: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    apply = Assembler.apply
+
+    def noted(self: Assembler, *arguments: Any) -> None:
+        done.append("work")
+        apply(self, *arguments)
+
+    monkeypatch.setattr(Assembler, "apply", noted)
+    protocol = server_module.SpopProtocol(lab.server)
+    protocol.connection_made(Noting(done))
+    for data in (hello(), b"".join(stream(1))):
+        lab.server.buffer[: len(data)] = data
+        protocol.buffer_updated(len(data))
+    protocol.connection_lost(None)
+    assert done == ["1 frames", "8 frames", *["work"] * 8]
+
+
+class Noting(asyncio.Transport):
+    """A transport that notes how many frames each write had."""
+
+    def __init__(self, done: list[str]) -> None:
+        super().__init__()
+        self._done = done
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        rest, count = bytes(data), 0
+        while rest:
+            rest, count = rest[4 + int.from_bytes(rest[:4], "big") :], count + 1
+        self._done.append(f"{count} frames")
+
+
+async def test_answers_over_tcp_do_not_wait_for_a_full_segment(lab: Laboratory) -> None:
+    """Without TCP_NODELAY an answer can wait for a delayed acknowledgement, 40 ms."""
+    await lab.connect()
+    [protocol] = lab.server._protocols
+    assert protocol._transport is not None
+    accepted = protocol._transport.get_extra_info("socket")
+    assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+async def test_the_end_says_goodbye_and_leaves_nothing_of_the_loop(lab: Laboratory) -> None:
+    wire = await lab.connect()
+    await lab.server.close(0.1)
+    assert (await wire.frame())[0] == AGENT_DISCONNECT
+    assert lab.server._protocols == set()
