@@ -21,16 +21,20 @@ MAY_IMPORT = {
     "settings": set[str](),
     "otlp": {"stats", "logs", "trace"},
     "exporters": {"stats", "logs", "trace", "otlp"},
-    "agent": {"spop", "dialect", "trace", "exporters", "stats", "logs"},
+    "records": {"trace"},
+    "agent": {"spop", "dialect", "records", "trace", "exporters", "stats", "logs"},
     "server": {"agent", "settings", "clock", "logs", "stats"},
-    "service": {"server", "agent", "exporters", "settings", "spop", "trace", "clock", "logs", "stats", "stderr"},
-    "demo": {"logs"},
-    "cli": {"settings", "service", "spop", "demo", "exporters", "otlp", "logs"},
+    "recordserver": {"server", "agent", "settings", "clock", "logs"},
+    "service": {"server", "recordserver", "agent", "exporters", "settings", "spop", "trace", "clock", "logs", "stats", "stderr"},
+    "haproxyconfig": {"settings"},
+    "doctor": {"spop", "settings", "otlp", "haproxyconfig", "records"},
+    "demo": {"logs", "haproxyconfig"},
+    "cli": {"settings", "service", "spop", "demo", "haproxyconfig", "doctor", "exporters", "otlp", "logs"},
     "__main__": {"cli"},
 }
 
 # Sockets, clocks, loops and chance have no place in these: what they need of them comes in as an argument.
-PURE = ["spop", "trace", "dialect", "agent", "otlp/encode", "otlp/batch", "otlp/retry", "otlp/protobuf"]
+PURE = ["spop", "trace", "dialect", "records", "agent", "otlp/encode", "otlp/batch", "otlp/retry", "otlp/protobuf"]
 IMPURE_MODULES = {"socket", "asyncio", "time", "threading", "selectors", "urllib3", "http", "subprocess", "os"}
 
 

@@ -19,6 +19,8 @@ from typing import Final, NamedTuple, final
 from haproxy_telemetry.dialect import actions_for, translate
 from haproxy_telemetry.exporters import Exporter
 from haproxy_telemetry.logs import OnceLogger, fields
+from haproxy_telemetry.records.errors import RecordError
+from haproxy_telemetry.records.parse import parse_datagram
 from haproxy_telemetry.spop import (
     Aborted,
     Action,
@@ -120,7 +122,27 @@ class Agent:
             except Exception as error:
                 self.stats.count("frames_dropped", "internal_error")
                 self.bug("apply", error)
-        self._hand_on()
+        self.hand_on()
+
+    def take_records(self, datagram: bytes, now: int, *, truncated: bool = False) -> None:
+        """Take one datagram of HAProxy's log; :meth:`hand_on` after a burst of them."""
+        if truncated:
+            self.stats.count("records_dropped", "too_long")
+            return
+        for record in parse_datagram(datagram):
+            if isinstance(record, RecordError):
+                self._record_problem(record)
+                continue
+            self.stats.count("records")
+            try:
+                self._assembler.end(record, len(datagram), now)
+            except Exception as error:
+                self.stats.count("records_dropped", "internal_error")
+                self.bug("end", error)
+
+    def _record_problem(self, error: RecordError) -> None:
+        self.stats.count("records_dropped", error.reason)
+        self._once.warn_once(("record", error.reason), "a log line is no record", reason=error.reason, error=error)
 
     def tick(self, now: int) -> None:
         """Let time pass for what waits on it; to be called about once a second."""
@@ -129,17 +151,17 @@ class Agent:
             self._assembler.expire(now)
         except Exception as error:
             self.bug("expire", error)
-        self._hand_on()
+        self.hand_on()
         self._let_engines_go(now)
 
-    def close(self) -> None:
+    def close(self, now: int) -> None:
         """End every live trace as incomplete and hand it on."""
         self.carry_out()
         try:
-            self._assembler.close()
+            self._assembler.close(now)
         except Exception as error:
             self.bug("close", error)
-        self._hand_on()
+        self.hand_on()
 
     def bug(self, where: str, error: BaseException | None) -> None:
         """Count a mistake of ours, and say it with its traceback the first time. Nobody else shall pay for it."""
@@ -173,7 +195,8 @@ class Agent:
     def _left(self, name: bytes) -> None:
         _LOG.info("HAProxy left", extra=fields(engine=name, peer=self.engines.pop(name).peer))
 
-    def _hand_on(self) -> None:
+    def hand_on(self) -> None:
+        """Export what has finished, report what could not be done."""
         for trace in self._assembler.take_finished():
             try:
                 self._exporter.export(trace)

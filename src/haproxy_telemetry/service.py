@@ -15,6 +15,7 @@ from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
 from haproxy_telemetry.exporters import CloseReport, ExportConfigError, Exporter, make_exporter
 from haproxy_telemetry.logs import configure_logging, fields
+from haproxy_telemetry.recordserver import RecordServer
 from haproxy_telemetry.server import LINGER, AgentServer, CannotListenError
 from haproxy_telemetry.settings import Settings
 from haproxy_telemetry.spop import Limits, Scope
@@ -92,6 +93,8 @@ def trace_limits(settings: Settings) -> TraceLimits:
         max_attributes=trace.max_attributes,
         max_events=trace.max_events,
         max_links=trace.max_links,
+        grace_ns=int(settings.records.grace * 1e9) if settings.records.listen else 0,
+        phases=settings.records.phases,
     )
 
 
@@ -102,32 +105,49 @@ async def _serve(settings: Settings, agent: Agent, exporter: Exporter, stderr: S
     loop.set_exception_handler(_exception_handler(agent, server))
     stop = _on_signals(agent.stats)
     _allow_connections(settings.server.max_connections)
-    await _listen(server, settings)
+    records = RecordServer(agent, clock)
+    await _listen(server, records, settings)
     _LOG.info(
-        "listening", extra=fields(spop=",".join(server.addresses), export=settings.export.to, version=__version__)
+        "listening",
+        extra=fields(
+            spop=",".join(server.addresses),
+            records=",".join(records.addresses) or None,
+            export=settings.export.to,
+            version=__version__,
+        ),
     )
-    ticking = asyncio.create_task(_tick(agent, clock, min(1.0, settings.trace.ttl / 4)), name="tick")
+    ticking = asyncio.create_task(_tick(agent, clock, _tick_period(settings)), name="tick")
     await stop.wait()
     timeout = settings.server.shutdown_timeout
     deadline = loop.time() + timeout
     _LOG.info("stopping", extra=fields(deadline_s=timeout))
     await server.close(min(LINGER, timeout / 2))
+    records.close()
     stderr.patience = LAST_WORDS_MS
     ticking.cancel()
-    agent.close()
+    agent.close(clock.now())
     report = await asyncio.to_thread(exporter.close, max(0.0, deadline - loop.time()))
     _say_totals(agent.stats, report)
     return 0
 
 
-async def _listen(server: AgentServer, settings: Settings) -> None:
+async def _listen(server: AgentServer, records: RecordServer, settings: Settings) -> None:
     """Listen on all addresses, or on none."""
     try:
+        for records_address in settings.records.listen:
+            records.listen(records_address)
         for address in settings.listen:
             await server.listen(address)
     except CannotListenError:
         server.stop_listening()
+        records.close()
         raise
+
+
+def _tick_period(settings: Settings) -> float:
+    """Return the seconds between two looks at what waits: a quarter of the shortest wait, and a second at most."""
+    waits = [settings.trace.ttl] + ([settings.records.grace] if settings.records.listen else [])
+    return max(0.01, min(1.0, min(waits) / 4))
 
 
 def _on_signals(stats: Stats) -> asyncio.Event:

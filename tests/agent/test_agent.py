@@ -111,7 +111,7 @@ def test_a_missing_id_is_counted_and_answered() -> None:
     for n in range(1, 4):
         assert len(frames(recorder.receive("c", notify(ask((b"span", b"A"), id=None), frame_id=n)))) == 1
     assert recorder.stats.get("dsl_problems", "id_null") == 3
-    recorder.agent.close()
+    recorder.agent.close(recorder.now)
     assert recorder.traces == []
 
 
@@ -136,7 +136,7 @@ def test_traces_expire_when_time_passes_and_leave_at_the_end() -> None:
     recorder.agent.tick(recorder.now + 301_000_000_000)
     assert len(recorder.traces) == 1
     recorder.receive("c", notify(ask((b"span", b"B"), id=b"2"), frame_id=2))
-    recorder.agent.close()
+    recorder.agent.close(recorder.now)
     assert len(recorder.traces) == 2
 
 

@@ -56,7 +56,7 @@ class Laboratory:
         self._collect()
 
     def close(self) -> None:
-        self.assembler.close()
+        self.assembler.close(self.now)
         self._collect()
 
     def _collect(self) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from haproxy_telemetry.settings.address import (
     ListenAddress,
     ListenError,
+    RecordsAddress,
     TcpAddress,
+    UdpAddress,
     UnixAddress,
     parse_listen,
+    parse_records,
 )
 from haproxy_telemetry.settings.errors import SettingsError
 from haproxy_telemetry.settings.load import Loaded, load, load_settings
@@ -15,6 +18,7 @@ from haproxy_telemetry.settings.model import (
     DslSettings,
     ExportSettings,
     LogSettings,
+    RecordsSettings,
     ServerSettings,
     Settings,
     TraceSettings,
@@ -29,15 +33,19 @@ __all__ = [
     "ListenError",
     "Loaded",
     "LogSettings",
+    "RecordsAddress",
+    "RecordsSettings",
     "ServerSettings",
     "Settings",
     "SettingsError",
     "TcpAddress",
     "TraceSettings",
+    "UdpAddress",
     "UnixAddress",
     "VariablesSettings",
     "WireSettings",
     "load",
     "load_settings",
     "parse_listen",
+    "parse_records",
 ]

@@ -12,6 +12,7 @@ import re
 import msgspec
 
 FORMS = "HOST:PORT, [IPV6]:PORT or unix:/absolute/path"
+RECORDS_FORMS = "udp:HOST:PORT, udp:[IPV6]:PORT or unix:/absolute/path"
 MAX_PORT = 65535
 MAX_UNIX_PATH = 107  # sun_path of Linux holds 108 bytes, the last one is the terminating NUL
 
@@ -22,13 +23,14 @@ _LIKE_IPV4 = re.compile(r"[0-9.]+")
 class ListenError(ValueError):
     """A listen address that is none of the forms; holds the text and what is wrong with it."""
 
-    def __init__(self, text: str, reason: str) -> None:
+    def __init__(self, text: str, reason: str, forms: str = FORMS) -> None:
         super().__init__(text, reason)
         self.text = text
         self.reason = reason
+        self.forms = forms
 
     def __str__(self) -> str:
-        return f"{self.reason}; an address is {FORMS}"
+        return f"{self.reason}; an address is {self.forms}"
 
 
 class TcpAddress(msgspec.Struct, frozen=True):
@@ -41,8 +43,18 @@ class TcpAddress(msgspec.Struct, frozen=True):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class UdpAddress(msgspec.Struct, frozen=True):
+    """A UDP address; as :class:`TcpAddress`."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"udp:[{self.host}]:{self.port}" if ":" in self.host else f"udp:{self.host}:{self.port}"
+
+
 class UnixAddress(msgspec.Struct, frozen=True):
-    """A Unix stream socket at an absolute path."""
+    """A Unix socket at an absolute path: of streams for SPOP, of datagrams for records."""
 
     path: str
 
@@ -51,6 +63,7 @@ class UnixAddress(msgspec.Struct, frozen=True):
 
 
 ListenAddress = TcpAddress | UnixAddress
+RecordsAddress = UdpAddress | UnixAddress
 
 
 def parse_listen(text: str) -> ListenAddress:
@@ -61,6 +74,20 @@ def parse_listen(text: str) -> ListenAddress:
     if not colon or text.endswith("]"):
         raise ListenError(text, "there is no port")
     return TcpAddress(_parse_host(text, host), _parse_port(text, port))
+
+
+def parse_records(text: str) -> RecordsAddress:
+    """Return the datagram address that ``text`` writes; raise :class:`ListenError` that says which forms are right."""
+    try:
+        if text.startswith("udp:"):
+            address = parse_listen(text.removeprefix("udp:"))
+            if isinstance(address, TcpAddress):
+                return UdpAddress(address.host, address.port)
+        elif text.startswith("unix:"):
+            return _parse_unix(text)
+    except ListenError as error:
+        raise ListenError(text, error.reason, RECORDS_FORMS) from None
+    raise ListenError(text, "it begins neither with udp: nor with unix:", RECORDS_FORMS)
 
 
 def _parse_unix(text: str) -> UnixAddress:

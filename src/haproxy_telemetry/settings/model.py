@@ -13,7 +13,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from haproxy_telemetry.settings.address import FORMS, ListenAddress, TcpAddress, parse_listen
+from haproxy_telemetry.settings.address import (
+    FORMS,
+    RECORDS_FORMS,
+    ListenAddress,
+    RecordsAddress,
+    TcpAddress,
+    parse_listen,
+    parse_records,
+)
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -168,6 +176,41 @@ class TraceSettings(msgspec.Struct, frozen=True):
     ] = 128
 
 
+class RecordsSettings(msgspec.Struct, frozen=True):
+    """The other way in: one log line of HAProxy for each stream, at its true end."""
+
+    listen: Annotated[
+        tuple[RecordsAddress, ...],
+        Meta(max_length=1024),
+        About(
+            "address to take records on",
+            "Without one, only the messages can end a trace. HAProxy's `log` line names the same address; it never"
+            " waits for an answer.",
+            flag="--records",
+            metavar=RECORDS_FORMS,
+            parse=parse_records,
+        ),
+    ] = ()
+    grace: Annotated[
+        float,
+        Meta(ge=0.001, le=60),
+        About(
+            "time between the record of a stream and the end of its trace, or the other way round",
+            "Records and messages come over different sockets, in any order. On one machine they are a millisecond"
+            " apart at most; a busy or distant agent sees them further apart.",
+            unit="seconds",
+        ),
+    ] = 0.2
+    phases: Annotated[
+        Literal["spans", "events", "off"],
+        About(
+            "what HAProxy's timers become",
+            "Spans show at a glance where the time went: receiving the request, the queue, the connection, the server,"
+            " the transfer. Events cost less, and `off` leaves them out.",
+        ),
+    ] = "spans"
+
+
 class ExportSettings(msgspec.Struct, frozen=True):
     """Where finished traces go. The details of OTLP are those of OpenTelemetry: the `OTEL_*` variables."""
 
@@ -290,6 +333,7 @@ class Settings(msgspec.Struct, frozen=True):
     dsl: DslSettings = DslSettings()
     variables: VariablesSettings = VariablesSettings()
     trace: TraceSettings = TraceSettings()
+    records: RecordsSettings = RecordsSettings()
     export: ExportSettings = ExportSettings()
     wire: WireSettings = WireSettings()
     server: ServerSettings = ServerSettings()

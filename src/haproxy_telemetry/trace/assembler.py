@@ -10,12 +10,13 @@ needs, :meth:`Assembler.apply` does the rest. Time is an argument everywhere (na
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from typing import Final, final
 
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.baggage import MAX_MEMBER_BYTES, MAX_MEMBERS, format_baggage, parse_baggage
+from haproxy_telemetry.trace.ending import finished_trace
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.instructions import (
     ALL_SPANS,
@@ -31,10 +32,13 @@ from haproxy_telemetry.trace.instructions import (
 from haproxy_telemetry.trace.live import LiveTrace, OpenSpan, TraceLimits
 from haproxy_telemetry.trace.opentracing import apply_log, apply_tag
 from haproxy_telemetry.trace.spans import FLAG_SAMPLED, FinishedTrace
-from haproxy_telemetry.trace.stream import Identity
+from haproxy_telemetry.trace.stream import EndOfStream, Identity
 from haproxy_telemetry.trace.w3c import SpanContext, format_traceparent, parse_traceparent, parse_tracestate
 
 UPSTREAM_SPAN: Final = b"Server session"
+
+REMEMBERED: Final = 10
+"""For how many times the grace a stream that has left is remembered."""
 
 
 @final
@@ -56,6 +60,8 @@ class Assembler:
         self._upstream_span = upstream_span
         self._strict = strict
         self._traces: OrderedDict[bytes, LiveTrace] = OrderedDict()  # the one longest without an event first
+        self._leaving: deque[tuple[int, LiveTrace]] = deque()
+        self._gone: OrderedDict[bytes, int] = OrderedDict()
         self._bytes = 0
         self._finished: list[FinishedTrace] = []
         self._problems: list[Problem] = []
@@ -93,7 +99,10 @@ class Assembler:
         """Return the stream's trace; a stream that only finishes spans that nobody knows gets none."""
         trace = self._traces.get(told.key)
         if trace is None:
-            if told.identity is None and not any(block.span is not None for block in told.blocks):
+            if told.identity is None and told.start is None and all(block.span is None for block in told.blocks):
+                return None
+            if told.key in self._gone:
+                self._stats.count("frames_dropped", "late")
                 return None
             trace = self._begin(told.key, now)
         if told.identity is not None:
@@ -107,7 +116,7 @@ class Assembler:
 
     def _begin(self, key: bytes, now: int) -> LiveTrace:
         if len(self._traces) >= self._limits.max_traces:
-            self._evict("max_traces")
+            self._evict("max_traces", now)
         trace = LiveTrace(key, self._ids.trace_id(), self._ids.span_id(), now)
         self._traces[key] = trace
         return trace
@@ -189,9 +198,9 @@ class Assembler:
                 break
         for trace in spoken_of.values():
             if trace is not None and trace.spans and not trace.open:
-                self._remove(trace)
+                self._let_go(trace, now)
         while self._bytes > self._limits.max_bytes:
-            self._evict("max_bytes")
+            self._evict("max_bytes", now)
 
     def _account(self, key: bytes, size: int, now: int) -> LiveTrace | None:
         """Take note of an event; return its stream's trace, unless nobody knows it or it may not grow."""
@@ -215,6 +224,9 @@ class Assembler:
                 return False
             self._finish_all(trace, block, now)
         trace.marks.extend(told.marks)
+        if told.start is not None:
+            trace.start = told.start
+            trace.attributes.update(told.attributes)
         return True
 
     def _speak(self, trace: LiveTrace, block: Block, now: int) -> bool:
@@ -312,37 +324,75 @@ class Assembler:
         span = trace.open.get(name or current or b"")
         return [span] if span is not None else []
 
-    def _remove(self, trace: LiveTrace) -> None:
+    def end(self, end: EndOfStream, size: int, now: int) -> None:
+        """Take the record of a stream's end, of ``size`` bytes; its trace leaves after a moment of grace."""
+        trace = self._traces.get(end.key)
+        if trace is None:
+            if end.key in self._gone:
+                self._stats.count("records_dropped", "late")
+                return
+            trace = self._begin(end.key, now)
+        if trace.end is not None:
+            self._stats.count("records_dropped", "duplicate")
+            return
+        self._adopt(trace, end.identity)
+        self._account(end.key, size, now)
+        trace.end = end
+        self._let_go(trace, now)
+
+    def _let_go(self, trace: LiveTrace, now: int) -> None:
+        """The stream has ended, by its spans or by its record: the other may still be on its way."""
+        if self._limits.grace_ns == 0:
+            self._remove(trace, now)
+        elif not trace.leaving:
+            trace.leaving = True
+            self._leaving.append((now + self._limits.grace_ns, trace))
+
+    def _remove(self, trace: LiveTrace, now: int) -> None:
+        """Hand the trace on. With records its name is remembered for a while, so that what is late makes no second."""
         del self._traces[trace.key]
         self._bytes -= trace.size
-        if not trace.spans:
+        if self._limits.grace_ns:
+            self._gone[trace.key] = now + REMEMBERED * self._limits.grace_ns
+            if len(self._gone) > self._limits.max_traces:
+                self._gone.popitem(last=False)
+        finished = finished_trace(trace, self._ids, self._limits.phases)
+        if finished is None:
             return
         if not trace.flags & FLAG_SAMPLED:
-            self._stats.count("spans_dropped", "unsampled", len(trace.spans))
-            return
-        self._finished.append(trace.finished())
+            self._stats.count("spans_dropped", "unsampled", len(finished.spans))
+        else:
+            self._finished.append(finished)
 
     # Ends that nobody told
 
     def next_deadline(self) -> int | None:
         """Return when :meth:`expire` has something to do next, or ``None`` while nothing lives."""
+        deadlines = [self._leaving[0][0]] if self._leaving else []
         for trace in self._traces.values():
-            return trace.last_event_ns + self._limits.ttl_ns
-        return None
+            deadlines.append(trace.last_event_ns + self._limits.ttl_ns)
+            break
+        return min(deadlines, default=None)
 
     def expire(self, now: int) -> None:
-        """End the traces that nothing was heard of for ``ttl_ns``."""
-        while (deadline := self.next_deadline()) is not None and deadline <= now:
-            self._evict("expired")
+        """End the traces whose grace is over, and those that nothing was heard of for ``ttl_ns``."""
+        while self._leaving and self._leaving[0][0] <= now:
+            _, trace = self._leaving.popleft()
+            if self._traces.get(trace.key) is trace:
+                self._remove(trace, now)
+        while self._traces and (trace := next(iter(self._traces.values()))).last_event_ns + self._limits.ttl_ns <= now:
+            self._evict("expired", now)
+        while self._gone and next(iter(self._gone.values())) <= now:
+            self._gone.popitem(last=False)
 
-    def close(self) -> None:
+    def close(self, now: int) -> None:
         """End all: the agent stops."""
         while self._traces:
-            self._evict("shutdown")
+            self._evict("shutdown", now)
 
-    def _evict(self, reason: str) -> None:
-        """Let the trace that waited longest go, as what it is: incomplete."""
+    def _evict(self, reason: str, now: int) -> None:
+        """Let the trace that waited longest go, as what it is: incomplete, unless its record is there."""
         trace = next(iter(self._traces.values()))
-        if trace.cut_short():
+        if trace.end is None and (trace.cut_short() or trace.start is not None):
             self._stats.count("traces_incomplete", reason)
-        self._remove(trace)
+        self._remove(trace, now)

@@ -23,6 +23,7 @@ from haproxy_telemetry.trace.spans import (
     SpanEvent,
     SpanLink,
 )
+from haproxy_telemetry.trace.stream import EndOfStream, StreamStart
 from haproxy_telemetry.trace.w3c import SpanContext
 
 _REFERENCE_TYPE: Final[dict[int, tuple[Attribute, ...]]] = {
@@ -52,6 +53,10 @@ class TraceLimits(NamedTuple):
     """Of one span; OpenTelemetry's default (``OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT``), as are the next two."""
     max_events: int = 128
     max_links: int = 128
+    grace_ns: int = 0
+    """Between the end of a stream by its record and by its messages, whichever comes first; 0: no records come."""
+    phases: str = "spans"
+    """What HAProxy's timers become: ``spans``, ``events`` or ``off``."""
 
 
 def untrusted_link(context: SpanContext) -> SpanLink:
@@ -108,13 +113,19 @@ class LiveTrace:
 
     ``said``: HAProxy knows the context as it is now. ``made_by_haproxy``: it made the context itself, and has sent
     it upstream. ``untrusted``: a caller's context that is not believed, and becomes a link of the first span.
+
+    ``start``, ``attributes`` and ``end``: what was told of the stream as a whole. ``leaving``: it has ended, by its
+    spans or by its record, and waits for the other for a moment.
     """
 
     __slots__ = (
+        "attributes",
         "baggage",
+        "end",
         "flags",
         "key",
         "last_event_ns",
+        "leaving",
         "made_by_haproxy",
         "marks",
         "open",
@@ -123,6 +134,7 @@ class LiveTrace:
         "service",
         "size",
         "spans",
+        "start",
         "trace_id",
         "trace_state",
         "untrusted",
@@ -148,6 +160,10 @@ class LiveTrace:
         self.size = 0
         self.last_event_ns = now
         self.said = False
+        self.start: StreamStart | None = None
+        self.end: EndOfStream | None = None
+        self.attributes: dict[bytes, AttributeValue] = {}
+        self.leaving = False
 
     @property
     def root(self) -> OpenSpan | None:
