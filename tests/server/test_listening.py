@@ -63,7 +63,7 @@ def test_a_socket_on_which_another_process_listens_is_left_to_it(tmp_path: Path)
 
 def test_a_socket_whose_owner_is_too_busy_to_accept_is_left_to_it(tmp_path: Path) -> None:
     path = tmp_path / "a.sock"
-    waiting = []
+    waiting: list[socket.socket] = []
     with listening_socket(path, backlog=0):
         while not waiting or waiting[-1].connect_ex(str(path)) != errno.EAGAIN:
             waiting.append(socket.socket(socket.AF_UNIX))
