@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
 from dataclasses import replace
 
 import pytest
 
 from demo.samples import whole_trace
-from haproxy_telemetry.demo.ports import USUAL_PORTS, NoFreePortError, choose_ports, port_is_free
+from haproxy_telemetry.demo.ports import USUAL_PORTS, NoFreePortError, choose_ports, own_turn, port_is_free
 from haproxy_telemetry.demo.store import TraceStore
 
 
@@ -84,3 +86,25 @@ def test_a_port_of_all_addresses_is_busy_as_well() -> None:
         listener.bind(("0.0.0.0", 0))
         listener.listen()
         assert not port_is_free(listener.getsockname()[1])
+
+
+async def test_demos_that_start_together_take_turns() -> None:
+    name = f"haproxy-telemetry-test-{os.getpid()}"
+    inside, most = 0, 0
+
+    async def demo() -> None:
+        nonlocal inside, most
+        async with own_turn(10, name):
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    await asyncio.gather(*[demo() for _ in range(5)])
+    assert most == 1
+
+
+async def test_a_demo_that_never_comes_to_its_end_does_not_stop_the_next() -> None:
+    name = f"haproxy-telemetry-test-{os.getpid()}"
+    async with asyncio.timeout(10), own_turn(10, name), own_turn(0.01, name):
+        pass

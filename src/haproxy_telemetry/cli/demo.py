@@ -69,7 +69,7 @@ def _check_packages() -> None:
         except ModuleNotFoundError:
             found = False
         if not found:
-            raise click.ClickException(f"the demo needs the package {name}: pip install 'haproxy-telemetry[demo]'")
+            raise click.ClickException(f"the demo needs the package {name}: install the extra, haproxy-telemetry[demo]")
 
 
 def _page_of(stream: TextIO) -> Page:

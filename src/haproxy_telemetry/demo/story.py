@@ -24,7 +24,14 @@ from haproxy_telemetry.demo.binary import (
 from haproxy_telemetry.demo.checker import Problem
 from haproxy_telemetry.demo.children import ChildDiedError, Echo, StartTimeoutError, supervised
 from haproxy_telemetry.demo.client import Answer, Request, RequestFailedError, demo_requests, send
-from haproxy_telemetry.demo.ports import USUAL_PORTS, NoFreePortError, choose_ports, port_is_free
+from haproxy_telemetry.demo.ports import (
+    USUAL_PORTS,
+    NoFreePortError,
+    PortTakenError,
+    choose_ports,
+    own_turn,
+    port_is_free,
+)
 from haproxy_telemetry.demo.proof import Verdict, is_whole, judge, problems_of, trace_id_of, with_strays
 from haproxy_telemetry.demo.receiver import Receiver
 from haproxy_telemetry.demo.records import SpanRecord
@@ -36,10 +43,18 @@ QUIET_SECONDS = 1.0  # a trace that did not grow for so long is shown as it is
 TICK_SECONDS = 0.2
 MAX_DRAWN = 3  # traces in a tick; under a load test the others are counted
 START_TRIES = 3
+TURN_SECONDS = 20.0  # to wait for another demo that is starting
 
 EXIT_OK, EXIT_BROKEN, EXIT_INTERRUPTED = 0, 1, 130
 
-FAILURES = (HaproxyUnusableError, NoFreePortError, ChildDiedError, StartTimeoutError, RequestFailedError)
+FAILURES = (
+    HaproxyUnusableError,
+    NoFreePortError,
+    PortTakenError,
+    ChildDiedError,
+    StartTimeoutError,
+    RequestFailedError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,29 +139,40 @@ class Story:
         self._say(*report.haproxy_lines(haproxy, self._page))
         for left in reversed(range(START_TRIES)):
             try:
-                await self._once_begun(haproxy, choose_ports(USUAL_PORTS, port_is_free))
+                await self._begin(haproxy)
                 break
-            except ChildDiedError as error:
-                if self._started or not left or not error.port_taken:
+            except (ChildDiedError, PortTakenError) as error:
+                taken = isinstance(error, PortTakenError) or error.port_taken
+                if self._started or not left or not taken:
                     raise
         return self.exit_code
 
-    async def _once_begun(self, haproxy: Haproxy, ports: dict[str, int]) -> None:
+    async def _begin(self, haproxy: Haproxy) -> None:
+        """Choose ports and start everything, then play."""
+        arrivals = Arrivals()
+        async with contextlib.AsyncExitStack() as stack:
+            async with own_turn(TURN_SECONDS):
+                ports = choose_ports(USUAL_PORTS, port_is_free)
+                await self._check_files(haproxy, ports)
+                stack.enter_context(_receiver(ports["otlp"], arrivals))
+                children = await stack.enter_async_context(supervised(self._options.echo))
+                await start_all(children, haproxy, ports, self._environ)
+            self._started = True
+            await self._play(haproxy, ports, arrivals)
+
+    async def _check_files(self, haproxy: Haproxy, ports: Mapping[str, int]) -> None:
         config = haproxy_files() / "haproxy.cfg"
         for name in HAPROXIES:
             environment = haproxy_environment(self._environ, ports, name)
             await asyncio.to_thread(check_configuration, haproxy, config, environment)
-        arrivals = Arrivals()
-        with Receiver(ports["otlp"], arrivals.take):
-            async with supervised(self._options.echo) as children:
-                await start_all(children, haproxy, ports, self._environ)
-                self._started = True
-                self._say(*report.moved_lines(ports), *report.running_lines(ports, self._page))
-                verdicts = await self._prove(ports, arrivals)
-                self._show(haproxy, ports, verdicts)
-                if not self._options.once:
-                    self._say("", *report.farewell_lines(ports, self._page), "")
-                    await self._stay(arrivals)
+
+    async def _play(self, haproxy: Haproxy, ports: Mapping[str, int], arrivals: Arrivals) -> None:
+        self._say(*report.moved_lines(ports), *report.running_lines(ports, self._page))
+        verdicts = await self._prove(ports, arrivals)
+        self._show(haproxy, ports, verdicts)
+        if not self._options.once:
+            self._say("", *report.farewell_lines(ports, self._page), "")
+            await self._stay(arrivals)
 
     # The proof
 
@@ -208,3 +234,10 @@ class Story:
     def _say(self, *lines: str) -> None:
         for line in lines:
             self._options.say(line)
+
+
+def _receiver(port: int, arrivals: Arrivals) -> Receiver:
+    try:
+        return Receiver(port, arrivals.take)
+    except OSError as error:
+        raise PortTakenError("the OTLP receiver", port) from error
