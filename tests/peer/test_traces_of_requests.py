@@ -23,10 +23,10 @@ def trace_of(proxy: Proxy, response: Response) -> Trace:
 
 
 def shown_upstream(origin: Origin, path: str) -> tuple[str, str]:
-    """Trace id and parent's id that the origin was told for a path; both must be lower case and complete."""
+    """Trace id and parent's id that the origin was told for a path: lower case, complete, sampled."""
     [header] = origin.received_at(path)[0].values("traceparent")
     version, trace_id, parent_id, flags = header.split("-")
-    assert (version, len(trace_id), len(parent_id), flags) == ("00", 32, 16, "01")
+    assert (version, len(trace_id), len(parent_id), int(flags, 16) & 1) == ("00", 32, 16, 1)
     assert all(c in "0123456789abcdef" for c in trace_id + parent_id)
     return trace_id, parent_id
 

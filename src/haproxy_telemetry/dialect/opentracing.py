@@ -133,7 +133,7 @@ class OpenTracingReader:
         self._id_seen = True
         self._key = self._text(value) or None
         if self._key is None:
-            self._problem("id_null", self._message, ID_NULL_HINT)
+            self._problem("id_null", b"id", ID_NULL_HINT)  # of the frontend, not of this message
 
     def _argument_without_stream(self, name: bytes) -> None:
         if not self._id_seen:

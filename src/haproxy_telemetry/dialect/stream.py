@@ -61,7 +61,7 @@ def read(message: Message, problems: list[Problem]) -> Told | None:
     key = facts.get(b"id")
     if not key:
         missing = Problem("id_missing", message.name, ID_MISSING_HINT)
-        problems.append(missing if key is None else Problem("id_null", message.name, ID_NULL_HINT))
+        problems.append(missing if key is None else Problem("id_null", b"id", ID_NULL_HINT))
         return None
     start = _start(key, facts)
     return Told(key, start.identity, b"", (), (), start, tuple(attributes))

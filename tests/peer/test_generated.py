@@ -1,0 +1,414 @@
+"""What the generator writes, in real HAProxies: it loads without a warning, and does what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from haproxy_versions import HaproxyVersion
+
+from haproxy_telemetry import haproxyconfig as hc
+from haproxy_telemetry.spop import HealthChecked, Message
+from peer.conftest import StartHaproxy
+from peer.haproxy import Haproxy
+from peer.http_client import http2_streams, keep_alive, request
+from peer.origin import Origin
+from peer.processes import LOOPBACK, PATIENCE, free_port, wait_until
+from peer.recording_agent import RecordingAgent
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+SPAN = "b7ad6b7169203331"
+VALID = f"00-{TRACE}-{SPAN}-01"
+TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[0-3]")
+WHERE = ["fe", "be", "srv", "ci", "cp", "si", "sp", "B", "U", "rc"]
+HTTP_KEYS = ["ht", "id", "up", "tp", "link", "ts", "t0", "t1", "T", "st", "tc", *WHERE,
+             "m", "v", "uri", "host", "ua", "tls", "err"]  # fmt: skip
+TCP_KEYS = ["ht", "id", "up", "t1", "T", "tc", *WHERE, "err"]
+
+# What a caller may send, and the flags with which its trace goes on: None where a new one begins (W3C 3.2.2).
+CALLERS: dict[str, tuple[list[str], str | None]] = {
+    "none": ([], None),
+    "valid": ([VALID], "01"),
+    "not sampled": ([f"00-{TRACE}-{SPAN}-00"], "00"),
+    "flags of later versions": ([f"00-{TRACE}-{SPAN}-ff"], "03"),
+    "upper case": ([VALID.upper()], None),
+    "trace id zero": ([f"00-{'0' * 32}-{SPAN}-01"], None),
+    "span id zero": ([f"00-{TRACE}-{'0' * 16}-01"], None),
+    "version ff": ([f"ff-{TRACE}-{SPAN}-01"], None),
+    "a later version": ([f"01-{TRACE}-{SPAN}-01"], "01"),
+    "a later version with more": ([f"cc-{TRACE}-{SPAN}-01-what-ever"], "01"),
+    "a later version without a dash": ([f"cc-{TRACE}-{SPAN}-01what"], None),
+    "version 00 with more": ([f"{VALID}-extra"], None),
+    "too short": ([VALID[:-1]], None),
+    "twice": ([VALID, VALID], None),
+    "garbage": (['"; drop %[rand]'], None),
+}
+
+
+class RecordSocket:
+    """Where HAProxy's records go in a test."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((LOOPBACK, 0))
+        self.address = f"udp:{LOOPBACK}:{self._socket.getsockname()[1]}"
+
+    def take(self, number: int = 1) -> list[dict[str, Any]]:
+        """Return the next records; fail if there are fewer within seconds, or one is not JSON."""
+        self._socket.settimeout(PATIENCE)
+        return [json.loads(self._socket.recv(65_536).rstrip(b"\n\0")) for _ in range(number)]
+
+    def one(self) -> dict[str, Any]:
+        return self.take()[0]
+
+    def rest(self) -> list[bytes]:
+        """Return what has come by now."""
+        self._socket.setblocking(False)
+        lines = []
+        while True:
+            try:
+                lines.append(self._socket.recv(65_536))
+            except BlockingIOError:
+                return lines
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def records() -> Iterator[RecordSocket]:
+    receiver = RecordSocket()
+    yield receiver
+    receiver.close()
+
+
+def options(version: HaproxyVersion, profile: str = "zero-wait", **chosen: Any) -> hc.Options:
+    """Options of the generator, written as on the command line."""
+    example = chosen.get("example")
+    return hc.Options(
+        profile=hc.Profile(profile),
+        version=hc.parse_version(version.full),
+        agents=tuple(hc.parse_agent(text) for text in chosen.get("agents", ["127.0.0.1:7000"])),
+        records=hc.parse_records(chosen.get("records", "udp:127.0.0.1:7514")),
+        trust=hc.parse_trust(chosen.get("trust", "always")),
+        mode=hc.Mode(chosen.get("mode", "http")),
+        cache=chosen.get("cache", True),
+        example=example and hc.Example(hc.parse_bind(example[0]), hc.parse_origin(example[1])),
+        spoe_path=chosen.get("spoe_path", "/etc/haproxy/spoe-otel.cfg"),
+    )
+
+
+def texts(chosen: hc.Options) -> dict[str, str]:
+    return {file.name: file.text for file in hc.generate(chosen, "the test")}
+
+
+class Running:
+    """A HAProxy with a complete example, its port, and what it is between."""
+
+    def __init__(
+        self, start: StartHaproxy, version: HaproxyVersion, origin: Origin, bind: str = "", **chosen: Any
+    ) -> None:
+        self.port = free_port()
+        example = (f"{LOOPBACK}:{self.port}", f"{LOOPBACK}:{origin.port}")
+        files = texts(options(version, example=example, **chosen))
+        config = files.pop(hc.PROXY).replace(f"bind {example[0]}", f"bind {example[0]} {bind}")
+        self.haproxy: Haproxy = start(config, files)
+
+
+def check(version: HaproxyVersion, folder: Path, files: dict[str, str]) -> None:
+    """Let HAProxy read the files; a warning is a failure."""
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    command = [*version.command, "-dW", "-c", "-f", "haproxy.cfg"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "[NOTICE]" not in line]
+    assert (done.returncode, [line for line in said if line != "Configuration file is valid"]) == (0, [])
+
+
+# Loading
+
+
+EXAMPLES: list[dict[str, Any]] = [
+    *({"profile": profile.value} for profile in hc.Profile),
+    *({"profile": profile.value, "mode": "tcp"} for profile in hc.Profile),
+    {"profile": "detailed", "cache": False},
+    {"profile": "detailed", "mode": "tcp", "cache": False},
+    {"profile": "standard", "trust": "never", "agents": ["unix:/run/otel/a 1.sock", "[::1]:7000", "localhost:7001"]},
+    {"profile": "standard", "trust": "{ src 10.0.0.0/8 } !{ hdr_cnt(x-a) gt 1 } or LOCALHOST",
+     "records": "unix:/run/otel/it's records.sock", "example": ("unix:/tmp/in.sock", "unix:/tmp/origin.sock")},
+    {"profile": "zero-wait", "records": "udp:[::1]:7514", "example": (":18000", "[::1]:18001")},
+]  # fmt: skip
+
+
+def test_every_complete_example_loads_without_a_warning(version: HaproxyVersion, tmp_path: Path) -> None:
+    for number, chosen in enumerate(EXAMPLES):
+        example = chosen.get("example", ("127.0.0.1:18000", "127.0.0.1:18001"))
+        check(version, tmp_path / str(number), texts(options(version, **{**chosen, "example": example})))
+
+
+def existing(version: HaproxyVersion, folder: Path, log: str = "", port: int = 18000, **chosen: Any) -> dict[str, str]:
+    """A configuration that people have already, with the lines put where the generator says."""
+    spoe_path = str(folder / "spoe-otel.cfg")
+    files = texts(options(version, spoe_path=spoe_path, **chosen))
+    frontend, _, end = files.pop(hc.LINES).partition("# 2. At the end")
+    config = f"""\
+global
+    maxconn 100
+    {log}
+defaults
+    mode http
+    log global
+    option httplog
+    option dontlognull
+    option http-server-close
+    option forwardfor except 127.0.0.0/8
+    option redispatch
+    retries 3
+    timeout connect 5s
+    timeout client 10s
+    timeout server 10s
+    timeout http-request 10s
+frontend web
+    bind {LOOPBACK}:{port}
+    acl trusted-net src 127.0.0.0/8
+    tcp-request connection reject if {{ src 192.0.2.1 }}
+{frontend}
+    http-request set-header x-of-theirs 1
+    use_backend other if {{ path /other }}
+    default_backend app
+backend app
+    http-request return status 200 content-type text/plain string app
+backend other
+    http-request return status 200 content-type text/plain string other
+# {end}
+"""
+    return {"haproxy.cfg": config, **files}
+
+
+@pytest.mark.parametrize("profile", list(hc.Profile), ids=lambda profile: profile.value)
+def test_the_lines_fit_into_a_configuration_that_is_there(
+    version: HaproxyVersion, tmp_path: Path, profile: hc.Profile
+) -> None:
+    folder = tmp_path / "there"
+    check(version, folder, existing(version, folder, profile=profile.value, trust="trusted-net"))
+
+
+# Running
+
+
+@pytest.mark.parametrize("profile", list(hc.Profile), ids=lambda profile: profile.value)
+def test_a_request_is_served_with_a_context_and_makes_one_record(
+    start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, records: RecordSocket, profile: hc.Profile
+) -> None:
+    with RecordingAgent() as agent:
+        running = Running(
+            start_haproxy, version, origin,
+            profile=profile.value, agents=[f"{LOOPBACK}:{agent.port}"], records=records.address,
+        )  # fmt: skip
+        if profile is not hc.Profile.ZERO_WAIT:
+            wait_until(lambda: any(isinstance(event, HealthChecked) for _, event in agent.events), "a health check")
+        answers = keep_alive(running.port, ["/one?a=b", "/404"], headers=[("user-agent", "me/1")])
+        assert [answer.status for answer in answers] == [200, 404]
+        first, second = records.take(2)
+    assert records.rest() == []
+    assert [list(one) for one in (first, second)] == [HTTP_KEYS, HTTP_KEYS]
+    sent = origin.received_at("/one?a=b")[0].values("traceparent")
+    assert sent == [first["up"]]
+    assert TRACEPARENT.fullmatch(first["up"])
+    assert first["up"][3:35] != second["up"][3:35]
+    expected = {"ht": 1, "tp": "", "link": "", "ts": "", "st": "200", "tc": "----", "fe": "traced", "be": "origin",
+                "srv": "origin1", "ci": LOOPBACK, "si": LOOPBACK, "sp": str(origin.port), "rc": "0", "m": "GET",
+                "v": "HTTP/1.1", "uri": "/one?a=b", "host": f"{LOOPBACK}:{running.port}", "ua": "me/1", "tls": "0", "err": ""}  # fmt: skip
+    assert {key: first[key] for key in expected} == expected
+    assert second["st"] == "404"
+    assert 0 < int(first["t1"]) - int(first["t0"]) < PATIENCE * 1e6
+    assert all(-1 <= int(timer) < PATIENCE * 1e3 for timer in first["T"])
+    check_messages(profile, version, agent.messages, first)
+
+
+def check_messages(
+    profile: hc.Profile, version: HaproxyVersion, messages: list[Message], record: dict[str, Any]
+) -> None:
+    """What the agent was told of the first of two requests."""
+    told = [message for message in messages if (b"id", record["id"].encode()) in message.arguments]
+    names = [message.name.decode() for message in told]
+    if profile is hc.Profile.ZERO_WAIT:
+        assert messages == []
+    elif profile is hc.Profile.STANDARD:
+        assert names == ["otel:request"]
+        arguments = dict(told[0].arguments)
+        assert [arguments[key] for key in (b"up", b"t0", b"uri", b"host", b"tp")] == [
+            record["up"].encode(), int(record["t0"]), b"/one?a=b", record["host"].encode(), None,
+        ]  # fmt: skip
+    else:
+        request_side = ["client-session", "frontend-tcp-request", "frontend-http-request",
+                        "backend-tcp-request", "backend-http-request"]  # fmt: skip
+        later = {(2, 6): [], (3, 2): ["http-response"]}
+        rest = later.get(version.number, ["server-session", "tcp-response", "http-response"])
+        assert names == [f"opentracing:{name}" for name in request_side + rest]
+        assert (b"upstream", record["up"].encode()) in told[2].arguments
+
+
+@pytest.mark.parametrize("trust", ["always", "never", "{ req.hdr(x-inside) yes }"])
+def test_a_callers_trace_goes_on_exactly_when_it_is_right_and_believed(
+    start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, records: RecordSocket, trust: str
+) -> None:
+    running = Running(start_haproxy, version, origin, trust=trust, records=records.address)
+    ups = set()
+    for name, (values, flags) in CALLERS.items():
+        for inside in ("yes", "no") if trust.startswith("{") else ("",):
+            headers = [("traceparent", value) for value in values] + [("tracestate", "a=1"), ("x-inside", inside)]
+            assert request(running.port, "/", headers=headers).status == 200
+            record, received = records.one(), origin.received[-1]
+            ups.add(record["up"][36:52])
+            assert received.values("traceparent") == [record["up"]], name
+            assert TRACEPARENT.fullmatch(record["up"]), name
+            believed = flags is not None and (trust == "always" or inside == "yes")
+            caller = values[0][:55] if flags is not None else ""
+            assert (record["tp"], record["link"]) == ((caller, "") if believed else ("", caller)), name
+            assert (record["ts"], received.values("tracestate")) == (("a=1", ["a=1"]) if believed else ("", [])), name
+            if believed:
+                assert (record["up"][3:35], record["up"][53:]) == (TRACE, flags), name
+            else:
+                assert record["up"][3:35] != TRACE, name
+                assert record["up"][53:] == "01", name
+    assert len(ups) == len(CALLERS) * (2 if trust.startswith("{") else 1)
+
+
+def exchange(port: int, request_bytes: bytes) -> bytes:
+    """Send bytes as they are, and return the answer's first bytes."""
+    with socket.create_connection((LOOPBACK, port), PATIENCE) as connection:
+        connection.sendall(request_bytes)
+        return connection.recv(100)
+
+
+def test_whatever_a_client_sends_the_record_is_json_of_one_line(
+    start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, records: RecordSocket
+) -> None:
+    running = Running(start_haproxy, version, origin, records=records.address)
+    controls = bytes(range(1, 9)) + b"\t" + bytes(range(14, 32)) + b"\x7f"
+    agent = b'q"\\\x80\xff\xc3\xa9' + controls
+    lines = [b'GET /"\\%00{}?\'= HTTP/1.1', b"host: h\x80\"", b"user-agent: " + agent,
+             b"traceparent: " + VALID.encode(), b"tracestate: a=" + controls]  # fmt: skip
+    assert exchange(running.port, b"\r\n".join(lines) + b"\r\n\r\n").startswith(b"HTTP/1.1 200")
+    record = records.one()
+    assert list(record) == HTTP_KEYS
+    assert record["uri"] == "/\"\\%00{}?'="
+    assert record["ua"].startswith('q"\\')
+    assert record["ua"].endswith(controls.decode())
+    assert record["ts"] == ""
+
+
+def test_the_longest_record_fits_into_its_line(
+    start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, records: RecordSocket
+) -> None:
+    """Each of these bytes takes as many in JSON as any can: six for a control character, two for a quote."""
+    running = Running(start_haproxy, version, origin, records=records.address)
+    headers = [b"host: " + b"\x01" * 2500, b"user-agent: " + b"\x02" * 2500, b"traceparent: " + VALID.encode() ,
+               b"tracestate: a=" + b'"' * 510]  # fmt: skip
+    head = b"\r\n".join([b"A" * 100 + b" /" + b'"' * 4000 + b" HTTP/1.1", *headers])
+    exchange(running.port, head + b"\r\n\r\n")
+    line = records.one()
+    assert (line["uri"], line["m"], line["ts"]) == ("/" + '"' * 2047, "A" * 32, "a=" + '"' * 510)
+    assert (line["host"], line["ua"], line["v"]) == ("\x01" * 128, "\x02" * 200, "HTTP/1.1")
+
+
+def test_http2_streams_have_a_context_and_a_record_each(
+    start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, records: RecordSocket
+) -> None:
+    running = Running(start_haproxy, version, origin, bind="proto h2", records=records.address)
+    paths = [f"/together?n=3&stream={number}" for number in range(3)]
+    answers = http2_streams(running.port, paths, [("traceparent", VALID), ("user-agent", 'é"')])
+    assert [answer.status for answer in answers] == [200] * 3
+    got = records.take(3)
+    assert {one["up"] for one in got} == {one.values("traceparent")[0] for one in origin.received}
+    assert {(one["up"][3:35], one["v"], one["ua"], one["host"]) for one in got} == {
+        (TRACE, "HTTP/2.0", 'é"', f"{LOOPBACK}:{running.port}")
+    }
+    assert {one["uri"].removeprefix(f"http://{LOOPBACK}:{running.port}") for one in got} == set(paths)
+    assert len({one["id"] for one in got}) == 3
+
+
+@pytest.mark.parametrize("profile", ["standard", "detailed"])
+def test_without_an_agent_requests_are_served_and_have_a_context(
+    start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, records: RecordSocket, profile: str
+) -> None:
+    running = Running(
+        start_haproxy, version, origin, profile=profile, agents=[f"{LOOPBACK}:{free_port()}"], records=records.address
+    )
+    for number in range(3):
+        assert request(running.port, f"/{number}", headers=[("traceparent", VALID)]).status == 200
+        record = records.one()
+        assert record["err"] != ""
+        assert origin.received[-1].values("traceparent") == [record["up"]]
+        assert record["up"][3:35] == TRACE
+
+
+def test_an_answer_of_haproxys_own_makes_a_record_too(
+    start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, records: RecordSocket
+) -> None:
+    port = free_port()
+    example = (f"{LOOPBACK}:{port}", f"{LOOPBACK}:{free_port()}")
+    files = texts(options(version, records=records.address, example=example))
+    start_haproxy(files[hc.PROXY])
+    assert request(port, "/").status == 503
+    record = records.one()
+    assert (record["st"], record["tc"][:2], record["m"], record["sp"]) == ("503", "SC", "GET", example[1].split(":")[1])
+
+
+def test_what_never_was_a_request_has_no_id(
+    start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, records: RecordSocket
+) -> None:
+    """From 3.1 on it makes no record; before, all that HAProxy logs has the one format."""
+    running = Running(start_haproxy, version, origin, records=records.address)
+    assert exchange(running.port, b"garbage\r\n\r\n").startswith(b"HTTP/1.1 400")
+    assert request(running.port, "/").status == 200
+    ids = [record["id"] for record in records.take(1 if version.number >= (3, 1) else 2)]
+    assert [bool(one) for one in ids] == [True] if version.number >= (3, 1) else [False, True]
+    assert records.rest() == []
+
+
+def test_from_3_1_on_the_log_that_was_there_stays_as_it_is(
+    start_haproxy: StartHaproxy, version: HaproxyVersion, tmp_path: Path, records: RecordSocket
+) -> None:
+    if version.number < (3, 1):
+        pytest.skip("up to 3.0 all log lines of a frontend have one format")
+    port = free_port()
+    files = existing(version, tmp_path, "log stderr format raw local0", port, records=records.address)
+    haproxy = start_haproxy(files["haproxy.cfg"])
+    assert request(port, "/other").body == b"other"
+    assert exchange(port, b"garbage\r\n\r\n").startswith(b"HTTP/1.1 400")
+    assert records.one()["be"] == "other"
+    wait_until(lambda: "<BADREQ>" in haproxy.output, "the line of the bad request")
+    lines = [line for line in haproxy.output.splitlines() if " web " in line]
+    assert [line.endswith(('"GET /other HTTP/1.1"', '"<BADREQ>"')) for line in lines] == [True, True]
+
+
+@pytest.mark.parametrize("profile", ["detailed", "zero-wait"])
+def test_a_tcp_stream_makes_a_record(
+    start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, records: RecordSocket, profile: str
+) -> None:
+    with RecordingAgent() as agent:
+        running = Running(
+            start_haproxy, version, origin,
+            mode="tcp", profile=profile, agents=[f"{LOOPBACK}:{agent.port}"], records=records.address,
+        )  # fmt: skip
+        if profile == "detailed":
+            wait_until(lambda: any(isinstance(event, HealthChecked) for _, event in agent.events), "a health check")
+        assert request(running.port, "/through", headers=[("traceparent", VALID)]).status == 200
+        record = records.one()
+    assert list(record) == TCP_KEYS
+    assert (record["fe"], record["be"], record["srv"], record["tc"]) == ("traced", "origin", "origin1", "--")
+    assert record["id"]
+    assert origin.received[-1].values("traceparent") == [VALID]
+    told = [message.name.decode() for message in agent.messages]
+    rest = ["server-session", "tcp-response"] if version.number in ((2, 8), (3, 0), (3, 2)) else []
+    names = ["client-session", "frontend-tcp-request", "backend-tcp-request", *rest]
+    assert told == ([f"opentracing:{name}" for name in names] if profile == "detailed" else [])
