@@ -267,10 +267,12 @@ def check_path(path: Path, kind: int) -> None:
 
 def _reason(error: OSError) -> str:
     """Return the system's words; asyncio's repeat the address."""
-    if isinstance(error, _AddressTakenError | socket.gaierror) or not error.errno:
+    if isinstance(error, _AddressTakenError | socket.gaierror):
         return error.strerror or str(error)
     if error.errno == errno.EADDRINUSE:
         return "another process listens there"
+    if error.errno in (errno.EADDRNOTAVAIL, None):  # asyncio from 3.12 on leaves the number out for this one
+        return "this machine has no such address"
     return os.strerror(error.errno).lower()
 
 

@@ -96,7 +96,7 @@ def test_a_port_in_use_is_one_sentence_and_nothing_stays_behind(tmp_path: Path) 
 
 def test_an_address_of_another_machine_is_one_sentence(tmp_path: Path) -> None:
     address = "192.0.2.1:7000"  # TEST-NET-1: nobody has it
-    assert refused(tmp_path, address) == f"cannot listen on {address}: cannot assign requested address"
+    assert refused(tmp_path, address) == f"cannot listen on {address}: this machine has no such address"
 
 
 def test_a_socket_file_that_is_another_agents_by_now_is_left_at_the_end(tmp_path: Path) -> None:
