@@ -1,0 +1,74 @@
+"""The error contract of records, as a fuzz target: any datagram gives streams or counted errors, nothing else.
+
+And what it gives can be used: the spans of each stream lie within it, and leave as OTLP bytes.
+``tests/records/test_any_record.py`` holds the same function against damaged lines of HAProxy.
+
+Run it:  python fuzz/fuzz_records.py -max_total_time=300    (needs the dependency group ``fuzz``)
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from haproxy_telemetry.otlp.encode import encode_span
+from haproxy_telemetry.records import REASONS, RecordError, parse_datagram
+from haproxy_telemetry.records.parse import MAX_LINES
+from haproxy_telemetry.trace.ids import IdSource
+from haproxy_telemetry.trace.stream import EndOfStream
+from haproxy_telemetry.trace.streamspans import PHASES_AS_EVENTS, PHASES_AS_SPANS, identify, stream_spans
+
+
+def check(data: bytes) -> None:
+    """Read ``data`` as one datagram; raise AssertionError where the contract does not hold."""
+    found = parse_datagram(data)
+    assert 1 <= len(found) <= MAX_LINES + 1
+    for one in found:
+        if isinstance(one, RecordError):
+            assert one.reason in REASONS
+            assert str(one)
+        else:
+            check_stream(one)
+
+
+def check_stream(end: EndOfStream) -> None:
+    """The spans lie within their stream and within each other, and are fit to be sent."""
+    assert 0 <= end.start_ns <= end.end_ns < 1 << 63
+    ids = IdSource(random.Random(1))
+    context = identify(end.identity, ids)
+    for phases_as in (PHASES_AS_SPANS, PHASES_AS_EVENTS):
+        spans = stream_spans(end, context, ids, phases_as)
+        by_id = {span.span_id: span for span in spans}
+        assert len(by_id) == len(spans)
+        for span in spans:
+            parent = by_id.get(span.parent_span_id, spans[0])
+            assert parent.start_ns <= span.start_ns <= span.end_ns <= parent.end_ns
+            assert all(span.start_ns <= event.time_ns <= span.end_ns for event in span.events)
+            assert len({key for key, _ in span.attributes}) == len(span.attributes)
+            assert encode_span(span)
+
+
+def seeds(golden: Path) -> Iterator[bytes]:
+    """What HAProxy logged, one datagram each."""
+    for path in sorted(golden.glob("*.txt")):
+        for line in path.read_bytes().splitlines():
+            yield line.partition(b"\t")[2]
+
+
+def main() -> None:
+    """Let atheris look for bytes that break the contract, from HAProxy's own lines on."""
+    import atheris  # only here: the check itself must import without it
+
+    with tempfile.TemporaryDirectory() as corpus:
+        for number, seed in enumerate(seeds(Path(__file__).parents[1] / "tests" / "golden-records")):
+            (Path(corpus) / str(number)).write_bytes(seed)
+        atheris.instrument_all()
+        atheris.Setup([sys.argv[0], corpus, "-max_len=4096", *sys.argv[1:]], check)
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
