@@ -22,10 +22,6 @@ from haproxy_telemetry.trace.stream import EndOfStream, Identity, StreamStart
 from haproxy_telemetry.trace.streamspans import identify, incomplete_spans
 from records.golden import VERSIONS, stream
 
-sys.path.append(str(Path(__file__).parents[1] / "records"))
-
-from golden import VERSIONS, stream
-
 CALLER = f"00-{TRACE}-00f067aa0ba902b7-01".encode()
 STRANGER = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 UPSTREAM_ID = bytes.fromhex("b7ad6b7169203331")
