@@ -73,6 +73,13 @@ def test_closed_standard_descriptors_are_not_taken_for_files(tmp_path: Path) -> 
         served(agent, f"unix:{path}")
 
 
+def test_the_terminals_export_goes_nowhere_when_there_is_no_output(tmp_path: Path) -> None:
+    with running(tmp_path, export="console", before=lambda: os.closerange(0, 2)) as agent:
+        assert agent.connect().ask(*stream(1))[0][0] == ACK
+        assert agent.stop() == 0
+        assert agent.totals["exported"] == 9
+
+
 def test_lines_without_room_are_counted_and_later_ones_are_whole(pipe: tuple[int, int]) -> None:
     stats = Stats()
     stream = StderrStream(stats, pipe[1])

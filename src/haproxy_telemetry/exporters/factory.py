@@ -43,7 +43,8 @@ def make_exporter(kind: str, environ: Mapping[str, str], stats: Stats, *, file: 
     if kind == "console":
         service = dict(resources.of(None).attributes)[b"service.name"]
         assert isinstance(service, bytes)
-        return LineExporter(sys.stdout.fileno(), lambda trace: render_trace(trace, service), stats, close_fd=False)
+        stdout = sys.stdout.fileno() if sys.stdout is not None else 1  # None: it was closed when we were started
+        return LineExporter(stdout, lambda trace: render_trace(trace, service), stats, close_fd=False)
     if kind == "file":
         return LineExporter(_open(file), _json_line(resources), stats, close_fd=True)
     raise ExportConfigError("--export", kind, "unknown way out", f"use one of {', '.join(KINDS)}")
