@@ -13,6 +13,7 @@ from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.instructions import Problem, Propagation
 from haproxy_telemetry.trace.live import TraceLimits
 from haproxy_telemetry.trace.spans import FinishedSpan, FinishedTrace
+from haproxy_telemetry.trace.stream import EndOfStream
 
 Argument = tuple[bytes, Value]
 
@@ -49,6 +50,12 @@ class Laboratory:
         self.assembler.apply(translation.told, size, self.now)
         self._collect()
         return propagation
+
+    def record(self, end: EndOfStream) -> None:
+        """The log line of a stream."""
+        self.now += 1000
+        self.assembler.end(end, 1000, self.now)
+        self._collect()
 
     def expire(self, after_ns: int) -> None:
         self.now += after_ns

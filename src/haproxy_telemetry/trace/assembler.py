@@ -134,7 +134,7 @@ class Assembler:
                 self._adopt_caller(trace, context)
         if identity.tracestate and trace.remote_span_id and not trace.trace_state:
             trace.trace_state = parse_tracestate(identity.tracestate)
-            trace.said = trace.said and not trace.trace_state
+            trace.said = trace.said and (trace.made_by_haproxy or not trace.trace_state)
         if identity.untrusted and trace.untrusted is None:
             trace.untrusted = self._parse(identity.untrusted)
 
@@ -143,7 +143,8 @@ class Assembler:
         if context is not None:
             trace.trace_id, trace.upstream_id, trace.flags = context
             trace.made_by_haproxy = True
-            trace.said = False
+            # HAProxy knows it all by itself, unless it has been told of another context before.
+            trace.said = not trace.said
 
     def _adopt_caller(self, trace: LiveTrace, context: SpanContext) -> None:
         """Continue the caller's trace, unless HAProxy has told the origin of another one."""

@@ -1,22 +1,97 @@
-"""How a trace leaves: what its messages told, and what its record adds, as finished spans."""
+"""How a trace leaves: what its messages told, and what its record adds, as finished spans.
+
+A record knows the whole stream: SERVER and CLIENT span, status, phases, the true end. Where messages have made
+spans of their own, the stream's first span is the SERVER span and the one whose id went upstream the CLIENT span:
+they take over what the record says, and what it says beyond that joins them.
+"""
 
 from __future__ import annotations
 
 from haproxy_telemetry.trace.ids import IdSource
-from haproxy_telemetry.trace.live import LiveTrace
-from haproxy_telemetry.trace.spans import FinishedTrace
+from haproxy_telemetry.trace.live import LiveTrace, untrusted_link
+from haproxy_telemetry.trace.phases import server_tried
+from haproxy_telemetry.trace.spans import (
+    KIND_CLIENT,
+    KIND_INTERNAL,
+    STATUS_UNSET,
+    Attribute,
+    FinishedSpan,
+    FinishedTrace,
+)
+from haproxy_telemetry.trace.stream import EndOfStream, StreamStart
+from haproxy_telemetry.trace.streamspans import StreamContext, incomplete_spans, stream_spans
 
 
 def finished_trace(trace: LiveTrace, ids: IdSource, phases: str) -> FinishedTrace | None:
     """Return the trace as it leaves; ``None`` where nothing was told that could be a span."""
-    if trace.spans:
-        return _of_messages(trace)
-    return None
+    service = trace.service or _service(trace.end) or _service(trace.start) or None
+    spans = _spans(trace, ids, phases)
+    return FinishedTrace(service, spans) if spans else None
 
 
-def _of_messages(trace: LiveTrace) -> FinishedTrace:
-    """Spans that messages made; what is still open ends when HAProxy says that the stream did."""
+def _service(told: EndOfStream | StreamStart | None) -> bytes:
+    return told.service if told is not None else b""
+
+
+def _spans(trace: LiveTrace, ids: IdSource, phases: str) -> tuple[FinishedSpan, ...]:
+    if trace.spans and trace.end is None:
+        return trace.finished()
+    if trace.spans and trace.end is not None:
+        return _joined(trace, trace.end, ids, phases)
+    context = _context(trace, ids.span_id())
+    attributes = tuple(trace.attributes.items())
     if trace.end is not None:
-        for span in list(trace.open.values()):
-            trace.finish(span, trace.end.end_ns)
-    return trace.finished()
+        return stream_spans(trace.end, context, ids, phases, attributes)
+    if trace.start is not None:
+        start = trace.start if trace.start.start_ns else trace.start._replace(start_ns=trace.began_ns)
+        return incomplete_spans(start, context, trace.last_event_ns, attributes)
+    return ()
+
+
+def _context(trace: LiveTrace, server_id: bytes) -> StreamContext:
+    return StreamContext(
+        trace_id=trace.trace_id,
+        flags=trace.flags,
+        trace_state=trace.trace_state,
+        parent_id=trace.remote_span_id,
+        server_id=server_id,
+        upstream_id=trace.upstream_id,
+        links=() if trace.untrusted is None else (untrusted_link(trace.untrusted),),
+    )
+
+
+def _joined(trace: LiveTrace, end: EndOfStream, ids: IdSource, phases: str) -> tuple[FinishedSpan, ...]:
+    """Messages and record of one stream: what is still open ends when HAProxy says that the stream did."""
+    for still_open in list(trace.open.values()):
+        trace.finish(still_open, end.end_ns)
+    told_upstream = trace.upstream_taken
+    # The record's CLIENT span answers to the id that went upstream, if no message made a span for it.
+    trace.upstream_taken = told_upstream or server_tried(end)
+    told = trace.finished()
+    server, *others = stream_spans(end, _context(trace, told[0].span_id), ids, phases)
+    recorded = {told[0].span_id: server}
+    if told_upstream:
+        recorded |= {span.span_id: span for span in others if span.kind == KIND_CLIENT}
+    joined = [_join(span, recorded[span.span_id]) if span.span_id in recorded else span for span in told]
+    added = [_under(span, server.span_id, told[0].span_id) for span in others if span.span_id not in recorded]
+    return (*joined, *added)
+
+
+def _under(span: FinishedSpan, recorded_id: bytes, told_id: bytes) -> FinishedSpan:
+    return span._replace(parent_span_id=told_id) if span.parent_span_id == recorded_id else span
+
+
+def _join(told: FinishedSpan, recorded: FinishedSpan) -> FinishedSpan:
+    """One span that both told of: it lasts as long as either says; what the configuration says itself counts."""
+    return told._replace(
+        kind=recorded.kind if told.kind == KIND_INTERNAL else told.kind,
+        start_ns=min(told.start_ns, recorded.start_ns),
+        end_ns=max(told.end_ns, recorded.end_ns),
+        attributes=_union(recorded.attributes, told.attributes),
+        events=told.events + recorded.events,
+        status=recorded.status if told.status == STATUS_UNSET else told.status,
+    )
+
+
+def _union(less: tuple[Attribute, ...], more: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
+    return tuple({**dict(less), **dict(more)}.items())

@@ -19,7 +19,6 @@ from haproxy_telemetry.trace.spans import (
     Attribute,
     AttributeValue,
     FinishedSpan,
-    FinishedTrace,
     SpanEvent,
     SpanLink,
 )
@@ -121,6 +120,7 @@ class LiveTrace:
     __slots__ = (
         "attributes",
         "baggage",
+        "began_ns",
         "end",
         "flags",
         "key",
@@ -158,6 +158,7 @@ class LiveTrace:
         self.open: dict[bytes, OpenSpan] = {}
         self.marks: list[bytes] = []
         self.size = 0
+        self.began_ns = now
         self.last_event_ns = now
         self.said = False
         self.start: StreamStart | None = None
@@ -193,13 +194,13 @@ class LiveTrace:
             self.finish(span, self.last_event_ns)
         return count
 
-    def finished(self) -> FinishedTrace:
+    def finished(self) -> tuple[FinishedSpan, ...]:
         """Return the immutable records of all spans, in the order in which they started."""
         if not self.upstream_taken and self.root is not None:
             # The id went upstream for a span that never started: the stream's own span answers to it, so
             # that what the origin recorded does not hang in the air.
             self.root.span_id = self.upstream_id
-        return FinishedTrace(self.service, tuple([self._record(span) for span in self.spans]))
+        return tuple([self._record(span) for span in self.spans])
 
     def _record(self, span: OpenSpan) -> FinishedSpan:
         parent = span.parent
