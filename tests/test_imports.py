@@ -35,6 +35,7 @@ MAY_IMPORT = {
 
 # Sockets, clocks, loops and chance have no place in these: what they need of them comes in as an argument.
 PURE = ["spop", "trace", "dialect", "records", "agent", "otlp/encode", "otlp/batch", "otlp/retry", "otlp/protobuf"]
+PURE += ["haproxyconfig"]
 IMPURE_MODULES = {"socket", "asyncio", "time", "threading", "selectors", "urllib3", "http", "subprocess", "os"}
 
 

@@ -14,6 +14,8 @@ from haproxy_telemetry import __version__
 # Name, which is also that of the module and of the command in it, and the line in the overview.
 COMMANDS = {
     "serve": "Run the agent.",
+    "config": "Write what HAProxy needs, for the version that runs here.",
+    "doctor": "Say what is wrong with HAProxy's configuration, and what to do about it.",
     "decode": "Put SPOP frames into words, from hex or a capture.",
     "demo": "Show traces of two HAProxies and an origin, on this machine.",
     "version": "Print the version.",

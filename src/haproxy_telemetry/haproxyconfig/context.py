@@ -1,0 +1,116 @@
+"""The rules by which HAProxy reads the caller's W3C trace context and makes its own: no agent is asked.
+
+They are `tcp-request content` rules, which in HTTP mode run once for each request, when its headers are in. That
+is after SPOE's on-client-session and on-frontend-tcp-request, and before on-frontend-http-request, whose message
+can therefore tell the agent what was decided. Run with 2.6 to 3.5, HTTP/1 and HTTP/2.
+"""
+
+from __future__ import annotations
+
+from haproxy_telemetry.haproxyconfig import record
+from haproxy_telemetry.haproxyconfig.options import Trust
+from haproxy_telemetry.haproxyconfig.text import Rule
+
+_RIGHT = "otel_tp_form !otel_tp_zero !otel_tp_many"
+_BELIEVED = "{ var(txn.otel_tp) -m found }"
+_TRUSTED = "{ var(txn.otel_trusted) -m bool }"
+
+
+def context_rules(trust: Trust) -> tuple[Rule, ...]:
+    """Return the rules that make `txn.otel_up`, the traceparent for the server."""
+    return (_reading(), *_believing(trust), *_continuing(trust), _made())
+
+
+def _reading() -> Rule:
+    hexadecimal = "[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"
+    return Rule(
+        "What is a right traceparent by W3C's rules: its form (version 00 ends there, later ones may go on behind"
+        " a dash, ff is none), no id of zeros, and only one header.",
+        (
+            f"acl otel_tp_form req.fhdr(traceparent) -m reg ^00-{hexadecimal}$"
+            f" ^([1-9a-e][0-9a-f]|0[1-9a-f]|f[0-9a-e])-{hexadecimal}(-|$)",
+            "acl otel_tp_zero req.fhdr(traceparent) -m reg ^..-0{32}- ^.{36}0{16}-",
+            "acl otel_tp_many req.fhdr_cnt(traceparent) gt 1",
+        ),
+    )
+
+
+def _take(variable: str, condition: str) -> str:
+    header = f"req.fhdr(traceparent),bytes(0,{record.TRACEPARENT_BYTES})"
+    return f"tcp-request content set-var(txn.otel_{variable}) {header} if {_RIGHT}{condition}"
+
+
+def _believing(trust: Trust) -> tuple[Rule, ...]:
+    if trust.everybody:
+        return (Rule("Every caller is believed (--trust always): its trace goes on here.", (_take("tp", ""),)),)
+    if trust.nobody:
+        why = "No caller is believed (--trust never): a new trace begins, and the caller's is linked to it."
+        return (Rule(why, (_take("link", ""),)),)
+    return (
+        Rule(
+            "Who is believed (--trust). The others' traces are linked to the new one that begins here.",
+            (
+                f"tcp-request content set-var(txn.otel_trusted) bool(true) if {trust.condition}",
+                _take("tp", f" {_TRUSTED}"),
+                _take("link", f" !{_TRUSTED}"),
+            ),
+        ),
+    )
+
+
+def _continuing(trust: Trust) -> tuple[Rule, ...]:
+    return () if trust.nobody else (_going_on(), _tracestate())
+
+
+def _going_on() -> Rule:
+    return Rule(
+        "The caller's trace and flags go on. Only the two flags that are known are passed on (sampled, random).",
+        (
+            f"tcp-request content set-var(txn.otel_trace) var(txn.otel_tp),field(2,-) if {_BELIEVED}",
+            "tcp-request content set-var-fmt(txn.otel_flags) 0%[var(txn.otel_tp),field(4,-),hex2i,and(3)]"
+            f" if {_BELIEVED}",
+        ),
+    )
+
+
+def _tracestate() -> Rule:
+    header = "req.fhdr(tracestate)"
+    return Rule(
+        "The caller's tracestate travels on in its own header; this is the copy for the span. A long one, one in"
+        " several headers or with odd characters is left out of the span.",
+        (
+            f"tcp-request content set-var(txn.otel_ts) {header} if {_BELIEVED} {{ req.fhdr_cnt(tracestate) eq 1 }}"
+            f" {{ {header},length le {record.TRACE_STATE_BYTES} }} !{{ {header} -m reg [^\\ -~] }}",
+        ),
+    )
+
+
+def _made() -> Rule:
+    return Rule(
+        "Else a new trace begins, sampled. A random UUID without its dashes is a trace id; the second half of"
+        " another one is a span id (it begins with 8 to b, so it is never zero): the id of the span that waits for"
+        " the server.",
+        (
+            f"tcp-request content set-var(txn.otel_trace) uuid,regsub(-,,g) if !{_BELIEVED}",
+            f"tcp-request content set-var(txn.otel_flags) str(01) if !{_BELIEVED}",
+            "tcp-request content set-var(txn.otel_span) uuid,regsub(-,,g),bytes(16,16)",
+            "tcp-request content set-var-fmt(txn.otel_up)"
+            " 00-%[var(txn.otel_trace)]-%[var(txn.otel_span)]-%[var(txn.otel_flags)]",
+        ),
+    )
+
+
+def sending_rules() -> tuple[Rule, ...]:
+    """Return the rules that put the context into the request that goes to the server."""
+    found = "{ var(txn.otel_up) -m found }"
+    return (
+        Rule(
+            "The server gets the context, whether an agent is there or not. Never without \"-m found\": where no rule"
+            " above ran, the caller's header would be replaced by an empty one.",
+            (f"http-request set-header traceparent %[var(txn.otel_up)] if {found}",),
+        ),
+        Rule(
+            "A tracestate belongs to its traceparent: where a new trace begins, the caller's goes.",
+            (f"http-request del-header tracestate if {found} !{_BELIEVED}",),
+        ),
+    )  # fmt: skip

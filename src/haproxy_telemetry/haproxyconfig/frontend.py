@@ -1,0 +1,107 @@
+"""The lines for each `frontend` (or `listen`) that is traced."""
+
+from __future__ import annotations
+
+from haproxy_telemetry.haproxyconfig import record
+from haproxy_telemetry.haproxyconfig.context import context_rules, sending_rules
+from haproxy_telemetry.haproxyconfig.options import SPOE, Options
+from haproxy_telemetry.haproxyconfig.text import Rule, target, word
+from haproxy_telemetry.settings.address import UnixAddress
+
+LOG_PROFILE = "otel-records"
+
+
+def frontend_rules(options: Options) -> tuple[Rule, ...]:
+    """Return them in the order in which they must stand."""
+    if not options.http:
+        return (_unique_id(), *_filter(options), _records(options))
+    return (
+        _unique_id(),
+        _inspect_delay(),
+        *context_rules(options.trust),
+        _time(),
+        _request(),
+        *_filter(options),
+        *sending_rules(),
+        _records(options),
+    )
+
+
+def _unique_id() -> Rule:
+    return Rule(
+        "All that is told about a stream is put together by this id: SPOE's own ids repeat from one HAProxy to the"
+        " next, and since 3.1 from one event to the next. Keep one that you have if it is unique.",
+        ("unique-id-format %[uuid]",),
+    )
+
+
+def _inspect_delay() -> Rule:
+    return Rule(
+        "Without a delay, `tcp-request content` rules may be asked before there is a request. It's no pause: they"
+        " run as soon as the headers are in.",
+        ("tcp-request inspect-delay 5s",),
+    )
+
+
+def _time() -> Rule:
+    return Rule(
+        "When the request was there, in microseconds since 1970.",
+        ("tcp-request content set-var(txn.otel_t0) date(0,us)",),
+    )
+
+
+def _request() -> Rule:
+    return Rule(
+        "The request, kept for the record; when that is written the headers are gone. Bounded, so that the record"
+        " always fits into its line.",
+        (
+            f"tcp-request content set-var(txn.otel_m) method,bytes(0,{record.METHOD_BYTES})",
+            "tcp-request content set-var-fmt(txn.otel_v) HTTP/%[req.ver]",
+            f"tcp-request content set-var(txn.otel_uri) url,bytes(0,{record.TARGET_BYTES})",
+            f"tcp-request content set-var(txn.otel_host) req.fhdr(host),bytes(0,{record.HOST_BYTES})",
+            f"tcp-request content set-var(txn.otel_ua) req.fhdr(user-agent),bytes(0,{record.USER_AGENT_BYTES})",
+        ),
+    )
+
+
+def _filter(options: Options) -> tuple[Rule, ...]:
+    if not options.uses_spoe:
+        return ()
+    why = "The events of this frontend's requests go to the agent; that file says which, and what they tell."
+    path = options.spoe_path if options.example is None else SPOE
+    return (Rule(why, (f"filter spoe engine otel config {word(path)}",)),)
+
+
+def _records(options: Options) -> Rule:
+    address = options.records.address
+    chroot = " With `chroot`, HAProxy looks for this socket inside of it." if isinstance(address, UnixAddress) else ""
+    log = f"log {target(address)} len {record.LINE_BYTES} format raw"
+    if options.version.has_log_profiles:
+        return Rule(
+            _WHY_RECORD + _WHY_PROFILE + chroot, (f"{log} profile {LOG_PROFILE} local0 info", "log-steps close")
+        )
+    return Rule(
+        _WHY_RECORD + _WHY_FORMAT + chroot, (f"{log} local0 info", f"log-format {word(record_format(options))}")
+    )
+
+
+def record_format(options: Options) -> str:
+    """Return the log-format of the record."""
+    return record.http_format() if options.http else record.tcp_format()
+
+
+_WHY_RECORD = (
+    "The record: one line when a stream has really ended, also where HAProxy answered by itself or somebody went"
+    " away. Nothing waits for it, and if nobody takes it nothing happens. `option dontlog-normal`, `no log` or"
+    " `set-log-level silent` would hold it back.\n"
+)
+_WHY_PROFILE = (
+    "Its format is the log profile at the end of the file, for this line alone: your own log lines and log-format"
+    " stay as they are. `log-steps close` writes it (and them) at the end of the stream; if you have a `log-steps`"
+    " line already, keep that one and see that it names close."
+)
+_WHY_FORMAT = (
+    "Up to 3.0 all log lines of a frontend have one format: your own logs get these lines of JSON too (from 3.1 on"
+    " they need not). It takes the place of a log-format or `option httplog` of yours. `option logasap` would write"
+    " it too early."
+)
