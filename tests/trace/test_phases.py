@@ -90,3 +90,4 @@ def test_the_attempt_begins_behind_the_request() -> None:
     assert attempt_start(GOOD) == START + 10 * MS
     assert attempt_start(GOOD._replace(end_ns=START + 5 * MS)) == START + 5 * MS
     assert attempt_start(ended(b"--", timers(None, 0, 0, None))) == START
+    assert attempt_start(GOOD._replace(tcp=True)) == START

@@ -89,6 +89,12 @@ def test_a_caller_of_another_trace_than_the_upstreams_is_a_link_too() -> None:
     assert [link.attributes for link in context.links] == [((b"haproxy.link", b"caller of another trace"),)]
 
 
+def test_a_header_that_was_passed_on_as_it_came_gives_nobody_its_id() -> None:
+    context = identify(Identity(upstream=CALLER, caller=CALLER), ids())
+    assert context.parent_id.hex() == "00f067aa0ba902b7"
+    assert len({context.parent_id, context.server_id, context.upstream_id}) == 3
+
+
 # The tree
 
 

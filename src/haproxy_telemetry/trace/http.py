@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from haproxy_telemetry.trace.spans import STATUS_ERROR, STATUS_UNSET, Attribute
 from haproxy_telemetry.trace.stream import EndOfStream, Request
-from haproxy_telemetry.trace.termination import NO_SERVER, Termination, decode_termination
+from haproxy_telemetry.trace.termination import NO_SERVER, NORMAL, Termination, decode_termination
 
 KNOWN_METHODS: Final = frozenset(
     (b"CONNECT", b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT", b"QUERY", b"TRACE")
@@ -208,7 +208,8 @@ def server_attributes(
     attributes.append((b"haproxy.bytes.received", end.bytes_received))
     attributes.append((b"haproxy.bytes.sent", end.bytes_sent))
     attributes.append((b"haproxy.termination.state", end.termination))
-    attributes.append((b"haproxy.termination.reason", termination.words))
+    if termination is not NORMAL:
+        attributes.append((b"haproxy.termination.reason", termination.words))
     if termination.cause:
         attributes.append((b"haproxy.termination.cause", termination.cause))
     if end.spoe_error:

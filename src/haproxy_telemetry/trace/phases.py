@@ -50,7 +50,8 @@ def attempt_start(end: EndOfStream) -> int:
     The queue is inside: it is time that this server, or the want of another, cost the request, and the caller
     of a service that queues sees it as that service's latency. HAProxy's own work stays outside.
     """
-    return min(end.start_ns + (end.timers.request or 0), end.end_ns)
+    request = 0 if end.tcp else end.timers.request or 0
+    return min(end.start_ns + request, end.end_ns)
 
 
 def phases(end: EndOfStream) -> list[Phase]:

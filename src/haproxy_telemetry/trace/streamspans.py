@@ -80,13 +80,15 @@ def identify(identity: Identity, ids: IdSource) -> StreamContext:
     if untrusted is not None:
         links.append(_link(untrusted, _UNTRUSTED))
     held = upstream or caller
+    # A header that was passed on as it came names the caller's span: none of ours may have its id.
+    minted = upstream is not None and (caller is None or upstream.span_id != caller.span_id)
     return StreamContext(
         trace_id=ids.trace_id() if held is None else held.trace_id,
         flags=FLAG_SAMPLED if held is None else held.flags,
         trace_state=b"" if caller is None else parse_tracestate(identity.tracestate),
         parent_id=b"" if caller is None else caller.span_id,
         server_id=ids.span_id(),
-        upstream_id=ids.span_id() if upstream is None else upstream.span_id,
+        upstream_id=upstream.span_id if upstream is not None and minted else ids.span_id(),
         links=tuple(links),
     )
 
