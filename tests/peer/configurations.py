@@ -106,6 +106,7 @@ def traced(
 frontend web
     bind {LOOPBACK}:{port} {bind}
     {unique_id}
+    log-format "%HM %HU %ST %tsc error=%[var(txn.otel.err)]"
     filter spoe engine otel config spoe.cfg
     http-request set-header traceparent %[var({scope}.otel.traceparent)] if {given}
     http-request set-header tracestate %[var({scope}.otel.tracestate)] if {state}

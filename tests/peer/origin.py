@@ -41,7 +41,7 @@ class Origin:
         self._received: list[Received] = []
         self._lock = threading.Lock()
         self._barriers: dict[int, threading.Barrier] = {}
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), _handler_of(self))
+        self._server = _Server((LOOPBACK, 0), _handler_of(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
@@ -79,6 +79,11 @@ class Origin:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: HAProxy may reset an idle connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""A configuration in the manner of spoa-opentracing's users, read leniently and strictly, and what tells the two apart."""
+"""A configuration as users of spoa-opentracing have it, read leniently and strictly, and what tells the two apart."""
 
 from __future__ import annotations
 
