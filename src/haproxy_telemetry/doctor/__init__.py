@@ -1,0 +1,1 @@
+"""`haproxy-telemetry doctor`: what is wrong with a configuration, and what to do about it."""

@@ -1,0 +1,229 @@
+"""Checks of the end-of-stream record: that it is written, whole, at the end, and arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from haproxy_telemetry.doctor.findings import Seen, error, warning
+from haproxy_telemetry.doctor.proxies import Proxy
+from haproxy_telemetry.doctor.record import (
+    DEFAULT_LENGTH,
+    LEVELS,
+    TRAFFIC_LEVEL,
+    DatagramAddress,
+    LogTarget,
+    Record,
+    has_logged_uri,
+    needed_length,
+    uri_length,
+    variable_bounds,
+)
+from haproxy_telemetry.doctor.setup import Setup
+
+LONG_ENOUGH = 8192
+"""What the generator writes."""
+SHORTEST_URI = 2048
+"""Browsers and servers agree on about this much."""
+GENERATOR = "haproxy-telemetry config standard   prints the lines that write the record"
+
+
+@error(
+    "record-missing",
+    "`otel:` messages without a record",
+    "They tell how a stream begins. No event marks its end: without the record every span ends by its time limit.",
+)
+def record_missing(setup: Setup) -> Iterator[Seen]:
+    """Streams that begin for the agent and never end."""
+    writers = [record.proxy for record in setup.written]
+    for one, engine in setup.ours:
+        if not any(message.name.startswith("otel:") for message in engine.sent):
+            continue
+        for proxy in setup.entrances(one.proxy):
+            if proxy not in writers:
+                words = f"{proxy}: its streams never end for the agent, no log-format or log-profile writes the record"
+                yield Seen(proxy.place, words, GENERATOR)
+
+
+@error(
+    "record-elsewhere",
+    "the record does not go to the agent",
+    "The `log` line's address is not the one where the agent takes records (`serve --records`).",
+)
+def record_elsewhere(setup: Setup) -> Iterator[Seen]:
+    """No target of the record is the agent's address."""
+    for record in setup.written:
+        if any(_arrives(target, setup.records) for target in record.targets):
+            continue
+        where = ", ".join(target.written for target in record.targets) or "nowhere: there is no log line"
+        yield Seen(
+            record.targets[0].line.place if record.targets else record.place,
+            f"{record.proxy}: the record goes to {where}; the agent takes records at {setup.records}",
+            _to_agent(record, setup.records),
+        )
+
+
+def _to_agent(record: Record, agent: DatagramAddress) -> str:
+    if record.targets and record.targets[0].address:
+        return record.targets[0].corrected(agent.in_haproxy, max(record.targets[0].length, LONG_ENOUGH))
+    return f"log {agent.in_haproxy} len {LONG_ENOUGH} format raw local0 {TRAFFIC_LEVEL}"
+
+
+def _arrives(target: LogTarget, agent: DatagramAddress) -> bool:
+    if target.address is None or target.address.port != agent.port:
+        return False
+    here, there = _canonical(target.address.host), _canonical(agent.host)
+    return here == there or (bool(agent.port) and _is_any(agent.host))
+
+
+def _canonical(host: str) -> str:
+    return "127.0.0.1" if host in ("localhost", "::1") else host
+
+
+def _is_any(host: str) -> bool:
+    try:
+        return ip_address(host).is_unspecified
+    except ValueError:
+        return False
+
+
+@error(
+    "record-cut",
+    "a log line too short for the record",
+    "HAProxy cuts a log line at `len` bytes, 1024 by default. A record that is cut is no JSON any more and is lost.",
+)
+def record_cut(setup: Setup) -> Iterator[Seen]:
+    """`len` is less than a record can have."""
+    uri, bounds = uri_length(setup.sections), variable_bounds(setup.all_lines)
+    for record, target in _arriving(setup):
+        needed = needed_length(record, uri, bounds)
+        if target.length < needed:
+            yield Seen(
+                target.line.place,
+                f"log {target.written}: lines are cut at {target.length} bytes, a record of this format can have"
+                f" {needed}",
+                target.corrected(target.written, max(LONG_ENOUGH, -(-needed // 1024) * 1024)),
+            )
+
+
+def _arriving(setup: Setup) -> Iterator[tuple[Record, LogTarget]]:
+    for record in setup.written:
+        for target in record.targets:
+            if _arrives(target, setup.records):
+                yield record, target
+
+
+@warning(
+    "record-uri-cut",
+    "`tune.http.logurilen` too small",
+    "A log line gets the first 1024 bytes of a URI by default; longer ones are cut in the trace.",
+)
+def record_uri_cut(setup: Setup) -> Iterator[Seen]:
+    """The record has the URI as HAProxy logs it, of which it keeps little."""
+    length = uri_length(setup.sections)
+    line = next(iter(setup.global_lines("tune.http.logurilen")), None)
+    for record in setup.written:
+        if has_logged_uri(record) and length < SHORTEST_URI:
+            default = " by default" if line is None and length == DEFAULT_LENGTH else ""
+            yield Seen(
+                line.place if line else record.place,
+                f"{record.proxy}: URIs longer than {length} bytes are cut in the record{default}",
+                "in global: tune.http.logurilen 4096",
+            )
+
+
+@error(
+    "record-level",
+    "a `log` line whose level leaves the record out",
+    "HAProxy logs streams at level info.",
+)
+def record_level(setup: Setup) -> Iterator[Seen]:
+    """Only what is more urgent than a record goes to the agent."""
+    for _, target in _arriving(setup):
+        if target.level in LEVELS and LEVELS.index(target.level) < LEVELS.index(TRAFFIC_LEVEL):
+            yield Seen(
+                target.line.place,
+                f"log {target.written}: level {target.level} leaves out the records, which have level {TRAFFIC_LEVEL}",
+                f"let the line end with: local0 {TRAFFIC_LEVEL}",
+            )
+
+
+@error(
+    "record-sampled",
+    "a `log` line that sends only a part of the records",
+    "The streams that are left out never end for the agent.",
+)
+def record_sampled(setup: Setup) -> Iterator[Seen]:
+    """`log ... sample`."""
+    for _, target in _arriving(setup):
+        if target.sampled:
+            yield Seen(
+                target.line.place,
+                f"log {target.written}: sample leaves out records, and those streams never end for the agent",
+                "remove sample from this line",
+            )
+
+
+@error(
+    "record-steps",
+    "`log-steps` that do not write the record at the end",
+    "From 3.1 on: a record of a log profile needs `log-steps close`, and other steps without `close` write none.",
+)
+def record_steps(setup: Setup) -> Iterator[Seen]:
+    """The record belongs to the step `close`."""
+    for record in setup.written:
+        line = record.proxy.last("log-steps")
+        steps = line.word(1).split(",") if line else []
+        by_profile = any(target.profile for target in record.targets)
+        if (line or by_profile) and not {"close", "all"} & set(steps):
+            which = f"log-steps {line.word(1)} leaves out the end" if line else "without log-steps a log profile's"
+            rest = "of the stream, where the record is written" if line else "format is not sure to be used at the end"
+            yield Seen(
+                line.place if line else record.proxy.place,
+                f"{record.proxy}: {which} {rest}",
+                f"log-steps {','.join([*steps, 'close'])}",
+            )
+
+
+@error(
+    "record-early",
+    "`option logasap`",
+    "The line is written at the response's headers: the span ends there, without its bytes and its end state.",
+)
+def record_early(setup: Setup) -> Iterator[Seen]:
+    """The record is written before the end."""
+    yield from _with_option(setup, "logasap", "the record is written before the stream ends")
+
+
+@error(
+    "record-only-failures",
+    "`option dontlog-normal`",
+    "Streams that went well are not logged, and so never end for the agent.",
+)
+def record_only_failures(setup: Setup) -> Iterator[Seen]:
+    """Only failures are recorded."""
+    yield from _with_option(setup, "dontlog-normal", "streams that went well have no record")
+
+
+def _with_option(setup: Setup, option: str, effect: str) -> Iterator[Seen]:
+    for proxy in _writers(setup):
+        line = proxy.last("option", option)
+        if line:
+            yield Seen(line.place, f"{proxy}: with option {option} {effect}", f"no option {option}")
+
+
+def _writers(setup: Setup) -> Iterator[Proxy]:
+    return (record.proxy for record in setup.written)
+
+
+CHECKS = (
+    record_missing,
+    record_elsewhere,
+    record_cut,
+    record_uri_cut,
+    record_level,
+    record_sampled,
+    record_steps,
+    record_early,
+    record_only_failures,
+)

@@ -1,0 +1,222 @@
+"""The questions that need the world: HAProxy itself, the agent, the OTLP endpoint. All I/O but files is here.
+
+Every question is bounded in time, and none changes anything: the agent is asked as HAProxy's health check does,
+the OTLP endpoint gets a request without spans.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final
+
+from haproxy_telemetry.doctor.version import Version, parse_banner
+from haproxy_telemetry.otlp.answer import refusal_message
+from haproxy_telemetry.otlp.retry import Answer
+from haproxy_telemetry.otlp.settings import OtlpSettings
+from haproxy_telemetry.otlp.transport import HttpTransport
+from haproxy_telemetry.settings import ListenAddress, ListenError, TcpAddress, UnixAddress, parse_listen
+from haproxy_telemetry.spop import SpopError, describe_status
+from haproxy_telemetry.spop.frames import FIN, LENGTH_SIZE, Frame, FrameType, parse_frame, serialize_frame
+from haproxy_telemetry.spop.handshake import parse_disconnect
+from haproxy_telemetry.spop.messages import parse_pairs, serialize_pairs
+from haproxy_telemetry.spop.scalars import Uint32
+
+HAPROXY_SECONDS: Final = 15.0
+ANSWER_SECONDS: Final = 2.0
+LARGEST_HELLO: Final = 64 * 1024
+_FOLDERS: Final = ("/usr/local/sbin", "/usr/sbin")  # Debian's PATH of a person does not lead there
+_SAYS = re.compile(r"^\[(ALERT|WARNING)\]\s*(?:\d+/\d+\s*)?\(\d+\)\s*:\s*(?:config\s*:\s*)?(.*)$")
+_SUMMARIES = ("Error(s) found in configuration file", "Fatal errors found in configuration")
+
+
+# HAProxy
+
+
+@dataclass(frozen=True, slots=True)
+class HaproxyWords:
+    """What `haproxy -c` said: whether it takes the files, its alerts, and how many warnings it has."""
+
+    accepts: bool
+    alerts: tuple[str, ...]
+    warnings: int
+
+
+def find_haproxy(environ: Mapping[str, str]) -> str | None:
+    """Return the path of the installed HAProxy."""
+    path = os.pathsep.join([environ.get("PATH", os.defpath), *_FOLDERS])
+    return shutil.which("haproxy", path=path)
+
+
+def ask_version(command: Sequence[str], environ: Mapping[str, str]) -> Version | None:
+    """Run `haproxy -v`; ``None`` if it cannot be started or says something else."""
+    done = _run([*command, "-v"], environ)
+    return parse_banner(done.stdout) if done else None
+
+
+def check_files(command: Sequence[str], files: Sequence[str], environ: Mapping[str, str]) -> HaproxyWords | None:
+    """Run `haproxy -c`; ``None`` if it gives no answer."""
+    done = _run([*command, "-c", *(word for file in files for word in ("-f", file))], environ)
+    if done is None:
+        return None
+    said = [found.groups() for line in done.stderr.splitlines() if (found := _SAYS.match(line))]
+    alerts = tuple(text for kind, text in said if kind == "ALERT" and not text.startswith(_SUMMARIES))
+    return HaproxyWords(done.returncode == 0, alerts, sum(kind == "WARNING" for kind, _ in said))
+
+
+def _run(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str] | None:
+    try:
+        return subprocess.run(
+            command,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=HAPROXY_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+# The agent
+
+
+@dataclass(frozen=True, slots=True)
+class AgentHello:
+    """The agent is there: what it answered, and how long that took."""
+
+    version: str
+    max_frame_size: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoHello:
+    """The agent is not there, or not well; in words."""
+
+    problem: str
+
+
+HELLO: Final = serialize_frame(
+    Frame(
+        FrameType.HAPROXY_HELLO,
+        FIN,
+        0,
+        0,
+        serialize_pairs(
+            (
+                (b"supported-versions", b"2.0"),
+                (b"max-frame-size", Uint32(16380)),
+                (b"capabilities", b""),
+                (b"healthcheck", True),
+            )
+        ),
+    )
+)
+"""The HELLO of `option spop-check` (SPOE.txt 3.2.4)."""
+
+
+def parse_server_address(text: str) -> ListenAddress | None:
+    """Read the address of a `server` line; ``None`` for what cannot be asked from here (fd@, abns@, no port)."""
+    scheme, _, rest = text.rpartition("@")
+    scheme = scheme.split("+")[-1]
+    if scheme in ("", "unix") and rest.startswith("/"):
+        return UnixAddress(rest)
+    if scheme not in ("", "ipv4", "ipv6", "tcp", "tcp4", "tcp6"):
+        return None
+    host, _, port = rest.rpartition(":")
+    try:  # HAProxy also writes IPv6 without brackets: ::1:7000
+        return parse_listen(f"[{host}]:{port}" if ":" in host and not host.startswith("[") else rest)
+    except ListenError:
+        return None
+
+
+def say_hello(address: ListenAddress, seconds: float = ANSWER_SECONDS) -> AgentHello | NoHello:
+    """Ask an agent for its health; never raises for what the peer does."""
+    begin = monotonic()
+    try:
+        with _connect(address, seconds) as peer:
+            peer.sendall(HELLO)
+            frame = _receive_frame(peer, begin + seconds)
+    except TimeoutError:
+        return NoHello(f"no answer in {seconds:g} s")
+    except OSError as error:
+        return NoHello(error.strerror or str(error))
+    return _read_answer(frame, monotonic() - begin)
+
+
+def _connect(address: ListenAddress, seconds: float) -> socket.socket:
+    if isinstance(address, TcpAddress):
+        return socket.create_connection((address.host, address.port), seconds)
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    peer.settimeout(seconds)
+    try:
+        peer.connect(address.path)
+    except OSError:
+        peer.close()
+        raise
+    return peer
+
+
+def _receive_frame(peer: socket.socket, deadline: float) -> bytes:
+    """Return a frame without its length; less if the peer closes or sends something too large for a HELLO."""
+    size = int.from_bytes(_receive(peer, LENGTH_SIZE, deadline), "big")
+    return _receive(peer, size, deadline) if size <= LARGEST_HELLO else b""
+
+
+def _receive(peer: socket.socket, size: int, deadline: float) -> bytes:
+    data = b""
+    while len(data) < size:
+        left = deadline - monotonic()
+        if left <= 0:
+            raise TimeoutError
+        peer.settimeout(left)
+        part = peer.recv(size - len(data))
+        if not part:
+            break
+        data += part
+    return data
+
+
+def _read_answer(data: bytes, seconds: float) -> AgentHello | NoHello:
+    if not data:
+        return NoHello("it closed the connection without SPOP's HELLO: is it the agent?")
+    try:
+        frame = parse_frame(data)
+        if frame.type == FrameType.AGENT_DISCONNECT:
+            goodbye = parse_disconnect(frame.payload, 0)
+            return NoHello(f"it refuses: {goodbye.status}, {describe_status(goodbye.status)}")
+        keys = dict(parse_pairs(frame.payload, 0))
+    except (SpopError, IndexError):
+        return NoHello("its answer is not SPOP: is it the agent?")
+    version, size = keys.get(b"version"), keys.get(b"max-frame-size")
+    if frame.type != FrameType.AGENT_HELLO or not isinstance(version, bytes) or not isinstance(size, int):
+        return NoHello("its answer is no AGENT-HELLO with version and max-frame-size")
+    return AgentHello(version.decode("ascii", "replace"), int(size), seconds)
+
+
+# The OTLP endpoint
+
+
+def ask_otlp(settings: OtlpSettings, seconds: float = ANSWER_SECONDS) -> str:
+    """POST a request without spans (an empty message); return what is wrong in words, nothing if it is taken."""
+    transport = HttpTransport(settings)
+    try:
+        outcome = transport.post(gzip.compress(b"") if settings.gzip else b"", seconds)
+    finally:
+        transport.close()
+    if not isinstance(outcome, Answer):
+        return outcome.problem
+    if 200 <= outcome.status < 300:
+        return ""
+    message = refusal_message(outcome.body or b"")
+    return f"it answers {outcome.status}{': ' if message else ''}{message}"

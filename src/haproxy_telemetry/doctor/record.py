@@ -1,0 +1,228 @@
+"""The end-of-stream record in a configuration: its format, where the lines go, how long they may be.
+
+Up to 3.0 the format is the proxy's `log-format`; from 3.1 on it may also be that of a `log-profile`, which a `log`
+line names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from haproxy_telemetry.doctor.configuration import Directive, Place, Section
+from haproxy_telemetry.doctor.proxies import Proxy
+
+DEFAULT_LENGTH = 1024
+"""Of a log line and of the URI in it (`len`, `tune.http.logurilen`)."""
+
+SYSLOG_PORT = 514
+LEVELS = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
+TRAFFIC_LEVEL = "info"
+"""HAProxy logs streams at this level."""
+
+HEADER_CHARS = 512
+"""Room for each text that a client chose, where no other bound is known."""
+ITEM_CHARS = 24
+"""Room for each other value: a timer, an address, a port; some are longer, most are shorter."""
+
+_OURS = re.compile(r'"ht"\s*:\s*1\b')
+_ITEM = re.compile(r"%(?:\{[^}]*\})?(?:\[((?:[^\[\]]|\[[^\]]*\])*)\]|[A-Za-z]+)")
+_LOGGED_URI = re.compile(r"capture\.req\.uri|%(\{[^}]*\})?(r|HU|HPO?|HQ)\b")
+_VARIABLE = re.compile(r"(?<![-\w])var\(([\w.]+)")
+_TEXT = re.compile(r"json\(|req\.f?hdr|capture\.req\.hdr")
+_FIRST_BYTES = re.compile(r"bytes\(0,(\d+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramAddress:
+    """Where log lines go or come in: UDP host and port, or the path of a Unix socket (then no port)."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"udp:{self.in_haproxy}" if self.port else f"unix:{self.host}"
+
+    @property
+    def in_haproxy(self) -> str:
+        """The address as a `log` line writes it."""
+        if not self.port:
+            return self.host
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class LogTarget:
+    """One `log` line that counts for a proxy; ``level`` is the least urgent one that goes there."""
+
+    address: DatagramAddress | None
+    written: str
+    length: int
+    level: str
+    sampled: bool
+    profile: str
+    line: Directive
+
+    def corrected(self, address: str, length: int) -> str:
+        """Return the line with another address and length, and everything else as it is."""
+        words = list(self.line.words)
+        words[1] = address
+        if "len" in words[:-1]:
+            words[words.index("len") + 1] = str(length)
+        else:
+            words[2:2] = ["len", str(length)]
+        return " ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The record of one proxy: its format, where that stands, and where its lines go."""
+
+    proxy: Proxy
+    format: str
+    place: Place
+    targets: tuple[LogTarget, ...]
+
+
+def parse_records_address(text: str) -> DatagramAddress | None:
+    """Read ``udp:HOST:PORT`` or ``unix:/path``; ``None`` if it is neither."""
+    kind, _, rest = text.partition(":")
+    if kind == "unix" and rest.startswith("/"):
+        return DatagramAddress(rest, 0)
+    host, _, port = rest.rpartition(":")
+    if kind != "udp" or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        return None
+    return DatagramAddress(host.strip("[]"), int(port))
+
+
+def find_record(proxy: Proxy, sections: Sequence[Section]) -> Record | None:
+    """Return the record that a proxy writes, if it does."""
+    targets = tuple(_targets(proxy, sections))
+    line = proxy.last("log-format")
+    if line and _OURS.search(line.word(1)):
+        plain = tuple(target for target in targets if not target.profile)
+        return Record(proxy, line.word(1), line.place, plain)
+    for target in targets:
+        found = _profile_format(target.profile, sections) if target.profile else None
+        if found:
+            same = tuple(one for one in targets if one.profile == target.profile)
+            return Record(proxy, found.after("format"), found.place, same)
+    return None
+
+
+def _profile_format(name: str, sections: Sequence[Section]) -> Directive | None:
+    """`on close` wins over `on any`; the lines are the profile's."""
+    lines = [line for one in sections if (one.kind, one.name) == ("log-profile", name) for line in one.lines]
+    for step in ("close", "any"):
+        for line in lines:
+            if line.begins("on", step) and _OURS.search(line.after("format")):
+                return line
+    return None
+
+
+def uri_length(sections: Sequence[Section]) -> int:
+    """Return `tune.http.logurilen`: how much of a URI a log line gets."""
+    lines = list(_global_lines(sections, "tune.http.logurilen"))
+    text = lines[-1].word(1) if lines else ""
+    return int(text) if text.isdigit() else DEFAULT_LENGTH
+
+
+def has_logged_uri(record: Record) -> bool:
+    """Say whether the record has the URI that `tune.http.logurilen` cuts, not one kept in a variable."""
+    return any(_LOGGED_URI.search(item) for item in _items(record))
+
+
+def needed_length(record: Record, uri: int, bounds: dict[str, int]) -> int:
+    """Estimate the longest usual line of a record, in bytes, with URIs of at most ``uri``.
+
+    ``bounds`` are those of variables. Escaping can make any text longer: a line that is cut is counted by the
+    agent and lost, so this is what a configuration must have, not what is always enough.
+    """
+    literal = len(_ITEM.sub("", record.format))
+    return literal + sum(_room(item, uri, bounds) for item in _items(record))
+
+
+def variable_bounds(lines: Sequence[Directive]) -> dict[str, int]:
+    """Return for each variable that is set to the first N bytes of something, how many that are."""
+    bounds: dict[str, int] = {}
+    for line in lines:
+        name = re.search(r"set-var\(([\w.]+)", line.text)
+        sizes = _FIRST_BYTES.findall(line.text)
+        if name and sizes:
+            bounds[name[1]] = max(int(sizes[-1]), bounds.get(name[1], 0))
+    return bounds
+
+
+def _items(record: Record) -> list[str]:
+    return [found.group(0) for found in _ITEM.finditer(record.format)]
+
+
+def _room(item: str, uri: int, bounds: dict[str, int]) -> int:
+    if _LOGGED_URI.search(item):
+        return uri
+    variable = _VARIABLE.search(item)
+    if variable and variable[1] in bounds:
+        return bounds[variable[1]]
+    return HEADER_CHARS if _TEXT.search(item) else ITEM_CHARS
+
+
+# `log` lines
+
+
+def _targets(proxy: Proxy, sections: Sequence[Section]) -> Iterator[LogTarget]:
+    """Yield where the proxy's log lines go, `log global` resolved."""
+    lines: list[Directive] = []
+    for line in proxy.lines:
+        if line.begins("no", "log"):
+            lines = []
+        elif line.begins("log", "global"):
+            lines.extend(_global_lines(sections, "log"))
+        elif line.begins("log"):
+            lines.append(line)
+    return map(_target, dict.fromkeys(lines))
+
+
+def _global_lines(sections: Sequence[Section], keyword: str) -> Iterator[Directive]:
+    for section in sections:
+        if section.kind == "global":
+            yield from (line for line in section.lines if line.begins(keyword))
+
+
+def _target(line: Directive) -> LogTarget:
+    parameters, rest = _parameters(line)
+    length = parameters.get("len", "")
+    return LogTarget(
+        address=_address(line.word(1)),
+        written=line.word(1),
+        length=int(length) if length.isdigit() else DEFAULT_LENGTH,
+        level=rest[1] if len(rest) > 1 else "debug",
+        sampled="sample" in parameters,
+        profile=parameters.get("profile", ""),
+        line=line,
+    )
+
+
+def _parameters(line: Directive) -> tuple[dict[str, str], list[str]]:
+    """Return the parameters between target and facility, and the facility with what follows it."""
+    parameters: dict[str, str] = {}
+    rest = list(line.words[2:])
+    while len(rest) >= 2 and rest[0] in ("len", "format", "sample", "profile"):
+        parameters[rest[0]] = rest[1]
+        rest = rest[2:]
+    return parameters, rest
+
+
+def _address(text: str) -> DatagramAddress | None:
+    """Read HAProxy's forms of a datagram address; rings, file descriptors and standard output are none."""
+    scheme, _, rest = text.rpartition("@")
+    if scheme.split("+")[-1] not in ("", "udp", "udp4", "udp6", "ipv4", "ipv6", "unix", "uxdg"):
+        return None
+    if rest.startswith("/"):
+        return DatagramAddress(rest, 0)
+    if rest in ("stdout", "stderr"):
+        return None
+    host, _, port = rest.rpartition(":")
+    if not port.isdigit():
+        host, port = rest.rstrip(":"), str(SYSLOG_PORT)
+    return DatagramAddress(host.strip("[]"), int(port))
