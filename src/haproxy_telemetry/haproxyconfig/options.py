@@ -159,8 +159,8 @@ def parse_bind(text: str) -> str:
     """Read where the frontend of a complete example listens; return it as `bind` has it."""
     if text.startswith("unix:"):
         return f"unix@{_address('--bind', text)}".replace("unix@unix:", "unix@")
-    host, _, port = text.rpartition(":")
-    if host in ("", "*"):
+    host, colon, port = text.rpartition(":")
+    if colon and host in ("", "*"):
         return f"{host}:{_address('--bind', f'localhost:{port}', text).port}"  # type: ignore[union-attr]  # never unix
     return str(_address("--bind", text))
 

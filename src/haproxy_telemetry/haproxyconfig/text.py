@@ -50,7 +50,8 @@ def _render_rule(rule: Rule) -> str:
 def comment(text: str, indent: str = "") -> str:
     """Write text as a comment; its line breaks stay, and longer lines are wrapped."""
     begin = indent + "# "
-    lines = [textwrap.wrap(line, WIDTH, initial_indent=begin, subsequent_indent=begin) for line in text.split("\n")]
+    wrap = textwrap.TextWrapper(WIDTH, initial_indent=begin, subsequent_indent=begin, break_on_hyphens=False)
+    lines = [wrap.wrap(line) for line in text.split("\n")]
     return "\n".join("\n".join(wrapped) if wrapped else begin.rstrip() for wrapped in lines)
 
 
