@@ -54,10 +54,10 @@ CALLERS: dict[str, tuple[list[str], str | None]] = {
 class RecordSocket:
     """Where HAProxy's records go in a test."""
 
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((LOOPBACK, 0))
-        self.address = f"udp:{LOOPBACK}:{self._socket.getsockname()[1]}"
+    def __init__(self, path: Path | None = None) -> None:
+        self._socket = socket.socket(socket.AF_INET if path is None else socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind((LOOPBACK, 0) if path is None else str(path))
+        self.address = f"udp:{LOOPBACK}:{self._socket.getsockname()[1]}" if path is None else f"unix:{path}"
 
     def take(self, number: int = 1) -> list[dict[str, Any]]:
         """Return the next records; fail if there are fewer within seconds, or one is not JSON."""
@@ -370,6 +370,16 @@ def test_an_answer_of_haproxys_own_makes_a_record_too(
     record = records.one()
     assert (record["st"], record["tc"][:2], record["m"], record["srv"]) == ("403", "PR", "GET", "<NOSRV>")
     assert (record["si"], record["sp"]) == ("", "")
+
+
+def test_records_come_over_a_unix_socket_too(
+    start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, tmp_path: Path
+) -> None:
+    records = RecordSocket(tmp_path / "re cords")
+    running = Running(start_haproxy, version, origin, records=records.address)
+    assert request(running.port, "/unix").status == 200
+    assert records.one()["uri"] == "/unix"
+    records.close()
 
 
 def test_what_never_was_a_request_has_no_id(
