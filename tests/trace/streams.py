@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import random
 
+from haproxy_telemetry.stats import Stats
+from haproxy_telemetry.trace.ending import context_of
+from haproxy_telemetry.trace.identity import adopt
 from haproxy_telemetry.trace.ids import IdSource
+from haproxy_telemetry.trace.live import LiveTrace
 from haproxy_telemetry.trace.spans import AttributeValue, FinishedSpan
 from haproxy_telemetry.trace.stream import EndOfStream, Identity, Request, Timers
-from haproxy_telemetry.trace.streamspans import PHASES_AS_SPANS, identify, stream_spans
+from haproxy_telemetry.trace.streamspans import PHASES_AS_SPANS, StreamContext, stream_spans
 
 MS = 1_000_000
 START = 1_700_000_000_000_000_000
@@ -42,6 +46,13 @@ def timers(*ms: int | None, active: int = 250) -> Timers:
     """TR, Tw, Tc, Tr in milliseconds."""
     request, queue, connect, response = [None if one is None else one * MS for one in ms]
     return Timers(request, queue, connect, response, active * MS)
+
+
+def identify(identity: Identity, ids: IdSource) -> StreamContext:
+    """The context of a stream of which nothing else was told."""
+    trace = LiveTrace(b"an-id", ids.trace_id(), ids.span_id(), START)
+    adopt(trace, identity, Stats())
+    return context_of(trace, ids.span_id())
 
 
 def spans_of(end: EndOfStream, phases_as: str = PHASES_AS_SPANS) -> tuple[FinishedSpan, ...]:

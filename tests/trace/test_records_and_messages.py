@@ -216,3 +216,11 @@ def test_at_the_end_records_that_wait_leave_whole() -> None:
     lab.close()
     assert len(lab.trace.spans) == 6
     assert lab.stats.get("traces_incomplete", "shutdown") == 0
+
+
+def test_streams_that_broke_before_they_had_an_id_are_traces_each() -> None:
+    lab = Laboratory(limits=LIMITS)
+    for _ in range(3):
+        lab.record(end(key=b"", identity=Identity(), status=400, termination=b"CR--", server=b""))
+    assert len({trace.spans[0].trace_id for trace in lab.finished}) == 3
+    assert lab.stats.get("records_dropped", "duplicate") == 0

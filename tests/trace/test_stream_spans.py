@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from streams import GOOD, MS, START, TRACE, said, spans_of, timers
+from streams import GOOD, MS, START, TRACE, identify, said, spans_of, timers
 
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.spans import (
@@ -19,7 +19,7 @@ from haproxy_telemetry.trace.spans import (
     FinishedSpan,
 )
 from haproxy_telemetry.trace.stream import EndOfStream, Identity, StreamStart
-from haproxy_telemetry.trace.streamspans import identify, incomplete_spans
+from haproxy_telemetry.trace.streamspans import incomplete_spans
 from records.golden import VERSIONS, stream
 
 CALLER = f"00-{TRACE}-00f067aa0ba902b7-01".encode()

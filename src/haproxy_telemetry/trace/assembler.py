@@ -17,6 +17,7 @@ from typing import Final, final
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.baggage import MAX_MEMBER_BYTES, MAX_MEMBERS, format_baggage, parse_baggage
 from haproxy_telemetry.trace.ending import finished_trace
+from haproxy_telemetry.trace.identity import adopt
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.instructions import (
     ALL_SPANS,
@@ -32,8 +33,8 @@ from haproxy_telemetry.trace.instructions import (
 from haproxy_telemetry.trace.live import LiveTrace, OpenSpan, TraceLimits
 from haproxy_telemetry.trace.opentracing import apply_log, apply_tag
 from haproxy_telemetry.trace.spans import FLAG_SAMPLED, FinishedTrace
-from haproxy_telemetry.trace.stream import EndOfStream, Identity
-from haproxy_telemetry.trace.w3c import SpanContext, format_traceparent, parse_traceparent, parse_tracestate
+from haproxy_telemetry.trace.stream import EndOfStream
+from haproxy_telemetry.trace.w3c import SpanContext, format_traceparent
 
 UPSTREAM_SPAN: Final = b"Server session"
 
@@ -106,7 +107,7 @@ class Assembler:
                 return None
             trace = self._begin(told.key, now)
         if told.identity is not None:
-            self._adopt(trace, told.identity)
+            adopt(trace, told.identity, self._stats)
         if told.baggage:
             self._adopt_baggage(trace, told.baggage)
         for block in told.blocks:
@@ -120,46 +121,6 @@ class Assembler:
         trace = LiveTrace(key, self._ids.trace_id(), self._ids.span_id(), now)
         self._traces[key] = trace
         return trace
-
-    def _adopt(self, trace: LiveTrace, identity: Identity) -> None:
-        """Let the context that the stream came with hold the trace. The first valid one counts.
-
-        What HAProxy itself sends upstream is not a caller's: events behind the http-request rules see it.
-        """
-        if identity.upstream and not trace.made_by_haproxy:
-            self._adopt_upstream(trace, identity.upstream)
-        if identity.caller and not trace.remote_span_id:
-            context = self._parse(identity.caller)
-            if context is not None and context.span_id != trace.upstream_id:
-                self._adopt_caller(trace, context)
-        if identity.tracestate and trace.remote_span_id and not trace.trace_state:
-            trace.trace_state = parse_tracestate(identity.tracestate)
-            trace.said = trace.said and (trace.made_by_haproxy or not trace.trace_state)
-        if identity.untrusted and trace.untrusted is None:
-            trace.untrusted = self._parse(identity.untrusted)
-
-    def _adopt_upstream(self, trace: LiveTrace, header: bytes) -> None:
-        context = self._parse(header)
-        if context is not None:
-            trace.trace_id, trace.upstream_id, trace.flags = context
-            trace.made_by_haproxy = True
-            # HAProxy knows it all by itself, unless it has been told of another context before.
-            trace.said = not trace.said
-
-    def _adopt_caller(self, trace: LiveTrace, context: SpanContext) -> None:
-        """Continue the caller's trace, unless HAProxy has told the origin of another one."""
-        if trace.made_by_haproxy:
-            if context.trace_id == trace.trace_id:
-                trace.remote_span_id = context.span_id
-            return
-        trace.trace_id, trace.remote_span_id, trace.flags = context
-        trace.said = False
-
-    def _parse(self, header: bytes) -> SpanContext | None:
-        context = parse_traceparent(header)
-        if context is None:
-            self._stats.count("traceparent_invalid")
-        return context
 
     def _adopt_baggage(self, trace: LiveTrace, header: bytes) -> None:
         """Add the caller's items; what the configuration says itself stays."""
@@ -326,7 +287,13 @@ class Assembler:
         return [span] if span is not None else []
 
     def end(self, end: EndOfStream, size: int, now: int) -> None:
-        """Take the record of a stream's end, of ``size`` bytes; its trace leaves after a moment of grace."""
+        """Take the record of a stream's end, of ``size`` bytes; its trace leaves after a moment of grace.
+
+        A stream that broke before HAProxy had its request (400, 408) has no id, and no messages to wait for.
+        """
+        if not end.key:
+            self._export(self._nameless(end, now))
+            return
         trace = self._traces.get(end.key)
         if trace is None:
             if end.key in self._gone:
@@ -336,7 +303,7 @@ class Assembler:
         if trace.end is not None:
             self._stats.count("records_dropped", "duplicate")
             return
-        self._adopt(trace, end.identity)
+        adopt(trace, end.identity, self._stats)
         self._account(end.key, size, now)
         trace.end = end
         self._let_go(trace, now)
@@ -357,6 +324,15 @@ class Assembler:
             self._gone[trace.key] = now + REMEMBERED * self._limits.grace_ns
             if len(self._gone) > self._limits.max_traces:
                 self._gone.popitem(last=False)
+        self._export(trace)
+
+    def _nameless(self, end: EndOfStream, now: int) -> LiveTrace:
+        trace = LiveTrace(b"", self._ids.trace_id(), self._ids.span_id(), now)
+        adopt(trace, end.identity, self._stats)
+        trace.end = end
+        return trace
+
+    def _export(self, trace: LiveTrace) -> None:
         finished = finished_trace(trace, self._ids, self._limits.phases)
         if finished is None:
             return

@@ -8,7 +8,7 @@ they take over what the record says, and what it says beyond that joins them.
 from __future__ import annotations
 
 from haproxy_telemetry.trace.ids import IdSource
-from haproxy_telemetry.trace.live import LiveTrace, untrusted_link
+from haproxy_telemetry.trace.live import LiveTrace
 from haproxy_telemetry.trace.phases import server_tried
 from haproxy_telemetry.trace.spans import (
     KIND_CLIENT,
@@ -38,7 +38,7 @@ def _spans(trace: LiveTrace, ids: IdSource, phases: str) -> tuple[FinishedSpan, 
         return trace.finished()
     if trace.spans and trace.end is not None:
         return _joined(trace, trace.end, ids, phases)
-    context = _context(trace, ids.span_id())
+    context = context_of(trace, ids.span_id())
     attributes = tuple(trace.attributes.items())
     if trace.end is not None:
         return stream_spans(trace.end, context, ids, phases, attributes)
@@ -48,7 +48,8 @@ def _spans(trace: LiveTrace, ids: IdSource, phases: str) -> tuple[FinishedSpan, 
     return ()
 
 
-def _context(trace: LiveTrace, server_id: bytes) -> StreamContext:
+def context_of(trace: LiveTrace, server_id: bytes) -> StreamContext:
+    """Return the trace's identity as the stream's spans need it."""
     return StreamContext(
         trace_id=trace.trace_id,
         flags=trace.flags,
@@ -56,7 +57,7 @@ def _context(trace: LiveTrace, server_id: bytes) -> StreamContext:
         parent_id=trace.remote_span_id,
         server_id=server_id,
         upstream_id=trace.upstream_id,
-        links=() if trace.untrusted is None else (untrusted_link(trace.untrusted),),
+        links=trace.links,
     )
 
 
@@ -68,7 +69,7 @@ def _joined(trace: LiveTrace, end: EndOfStream, ids: IdSource, phases: str) -> t
     # The record's CLIENT span answers to the id that went upstream, if no message made a span for it.
     trace.upstream_taken = told_upstream or server_tried(end)
     told = trace.finished()
-    server, *others = stream_spans(end, _context(trace, told[0].span_id), ids, phases)
+    server, *others = stream_spans(end, context_of(trace, told[0].span_id), ids, phases)
     recorded = {told[0].span_id: server}
     if told_upstream:
         recorded |= {span.span_id: span for span in others if span.kind == KIND_CLIENT}

@@ -23,7 +23,6 @@ from haproxy_telemetry.trace.spans import (
     SpanLink,
 )
 from haproxy_telemetry.trace.stream import EndOfStream, StreamStart
-from haproxy_telemetry.trace.w3c import SpanContext
 
 _REFERENCE_TYPE: Final[dict[int, tuple[Attribute, ...]]] = {
     CHILD_OF: ((b"opentracing.ref_type", b"child_of"),),
@@ -56,12 +55,6 @@ class TraceLimits(NamedTuple):
     """Between the end of a stream by its record and by its messages, whichever comes first; 0: no records come."""
     phases: str = "spans"
     """What HAProxy's timers become: ``spans``, ``events`` or ``off``."""
-
-
-def untrusted_link(context: SpanContext) -> SpanLink:
-    """Return the link to a caller whose context is not believed."""
-    flags = context.flags | FLAG_HAS_IS_REMOTE | FLAG_IS_REMOTE
-    return SpanLink(context.trace_id, context.span_id, b"", ((b"haproxy.link", b"untrusted caller"),), flags)
 
 
 @final
@@ -111,7 +104,7 @@ class LiveTrace:
     """All spans of one stream, and the context that they belong to.
 
     ``said``: HAProxy knows the context as it is now. ``made_by_haproxy``: it made the context itself, and has sent
-    it upstream. ``untrusted``: a caller's context that is not believed, and becomes a link of the first span.
+    it upstream. ``links``: callers that are no parents; they belong to the first span.
 
     ``start``, ``attributes`` and ``end``: what was told of the stream as a whole. ``leaving``: it has ended, by its
     spans or by its record, and waits for the other for a moment.
@@ -126,6 +119,7 @@ class LiveTrace:
         "key",
         "last_event_ns",
         "leaving",
+        "links",
         "made_by_haproxy",
         "marks",
         "open",
@@ -137,7 +131,6 @@ class LiveTrace:
         "start",
         "trace_id",
         "trace_state",
-        "untrusted",
         "upstream_id",
         "upstream_taken",
     )
@@ -148,7 +141,7 @@ class LiveTrace:
         self.upstream_id = upstream_id
         self.upstream_taken = False
         self.made_by_haproxy = False
-        self.untrusted: SpanContext | None = None
+        self.links: tuple[SpanLink, ...] = ()
         self.remote_span_id = b""
         self.flags = FLAG_SAMPLED
         self.trace_state = b""
@@ -225,10 +218,8 @@ class LiveTrace:
         )
 
     def _links(self, span: OpenSpan) -> tuple[SpanLink, ...]:
-        links = [self._link(kind, target) for kind, target in span.links]
-        if self.untrusted is not None and span is self.root:
-            links.append(untrusted_link(self.untrusted))
-        return tuple(links)
+        links = tuple([self._link(kind, target) for kind, target in span.links])
+        return links + self.links if span is self.root else links
 
     def _link(self, kind: int, target: OpenSpan) -> SpanLink:
         flags = self.flags | FLAG_HAS_IS_REMOTE

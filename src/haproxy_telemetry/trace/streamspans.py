@@ -5,7 +5,7 @@
       CLIENT  GET                      where a server was tried; its id is the one that went upstream
         INTERNAL  queue, connect, wait for response, transfer
 
-Pure, and no state: the identity is fixed once by :func:`identify`, ids come from the IdSource.
+Pure, and no state: whose trace it is was decided before (``identity.py``), ids come from the IdSource.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ from haproxy_telemetry.trace.phases import Phase, attempt_start, phases, server_
 from haproxy_telemetry.trace.spans import (
     FLAG_HAS_IS_REMOTE,
     FLAG_IS_REMOTE,
-    FLAG_SAMPLED,
     KIND_CLIENT,
     KIND_INTERNAL,
     KIND_SERVER,
@@ -40,15 +39,11 @@ from haproxy_telemetry.trace.spans import (
     SpanEvent,
     SpanLink,
 )
-from haproxy_telemetry.trace.stream import EndOfStream, Identity, StreamStart
-from haproxy_telemetry.trace.w3c import SpanContext, parse_traceparent, parse_tracestate
+from haproxy_telemetry.trace.stream import EndOfStream, StreamStart
 
 PHASES_AS_SPANS: Final = "spans"
 PHASES_AS_EVENTS: Final = "events"
 PHASES_OFF: Final = "off"
-
-_UNTRUSTED: Final[tuple[Attribute, ...]] = ((b"haproxy.link", b"untrusted caller"),)
-_OTHER_TRACE: Final[tuple[Attribute, ...]] = ((b"haproxy.link", b"caller of another trace"),)
 
 
 class StreamContext(NamedTuple):
@@ -66,36 +61,6 @@ class StreamContext(NamedTuple):
     server_id: bytes
     upstream_id: bytes
     links: tuple[SpanLink, ...]
-
-
-def identify(identity: Identity, ids: IdSource) -> StreamContext:
-    """Return the stream's context: HAProxy's own upstream header decides, else the caller's, else a new trace."""
-    upstream = parse_traceparent(identity.upstream)
-    caller = parse_traceparent(identity.caller)
-    links: list[SpanLink] = []
-    if caller is not None and upstream is not None and caller.trace_id != upstream.trace_id:
-        links.append(_link(caller, _OTHER_TRACE))  # a parent must be of the same trace
-        caller = None
-    untrusted = parse_traceparent(identity.untrusted)
-    if untrusted is not None:
-        links.append(_link(untrusted, _UNTRUSTED))
-    held = upstream or caller
-    # A header that was passed on as it came names the caller's span: none of ours may have its id.
-    minted = upstream is not None and (caller is None or upstream.span_id != caller.span_id)
-    return StreamContext(
-        trace_id=ids.trace_id() if held is None else held.trace_id,
-        flags=FLAG_SAMPLED if held is None else held.flags,
-        trace_state=b"" if caller is None else parse_tracestate(identity.tracestate),
-        parent_id=b"" if caller is None else caller.span_id,
-        server_id=ids.span_id(),
-        upstream_id=upstream.span_id if upstream is not None and minted else ids.span_id(),
-        links=tuple(links),
-    )
-
-
-def _link(target: SpanContext, attributes: tuple[Attribute, ...]) -> SpanLink:
-    flags = target.flags | FLAG_HAS_IS_REMOTE | FLAG_IS_REMOTE
-    return SpanLink(target.trace_id, target.span_id, b"", attributes, flags)
 
 
 def stream_spans(
