@@ -15,7 +15,7 @@ from haproxy_telemetry import __version__
 COMMANDS = {
     "serve": "Run the agent.",
     "config": "Write what HAProxy needs, for the version that runs here.",
-    "doctor": "Say what is wrong with HAProxy's configuration, and what to do about it.",
+    "doctor": "Say what is wrong with HAProxy's configuration.",
     "decode": "Put SPOP frames into words, from hex or a capture.",
     "demo": "Show traces of two HAProxies and an origin, on this machine.",
     "version": "Print the version.",
