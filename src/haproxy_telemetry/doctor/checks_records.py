@@ -56,16 +56,17 @@ def record_elsewhere(setup: Setup) -> Iterator[Seen]:
         if any(_arrives(target, setup.records) for target in record.targets):
             continue
         where = ", ".join(target.written for target in record.targets) or "nowhere: there is no log line"
+        nearest = next((target for target in record.targets if target.address), None)
         yield Seen(
-            record.targets[0].line.place if record.targets else record.place,
+            nearest.line.place if nearest else record.place,
             f"{record.proxy}: the record goes to {where}; the agent takes records at {setup.records}",
-            _to_agent(record, setup.records),
+            _to_agent(nearest, setup.records),
         )
 
 
-def _to_agent(record: Record, agent: DatagramAddress) -> str:
-    if record.targets and record.targets[0].address:
-        return record.targets[0].corrected(agent.in_haproxy, max(record.targets[0].length, LONG_ENOUGH))
+def _to_agent(nearest: LogTarget | None, agent: DatagramAddress) -> str:
+    if nearest:
+        return nearest.corrected(agent.in_haproxy, max(nearest.length, LONG_ENOUGH))
     return f"log {agent.in_haproxy} len {LONG_ENOUGH} format raw local0 {TRAFFIC_LEVEL}"
 
 

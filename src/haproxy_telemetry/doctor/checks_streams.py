@@ -19,9 +19,22 @@ from haproxy_telemetry.doctor.variables import (
     variables_set,
 )
 
+OLDEST = (2, 6)
+
 _UNIQUE_ID = re.compile(r"\bunique-id\b|%(?:\{[^}]*\})?ID\b")
 # The rules of the trace context; which of tp, link and ts are set depends on whom one trusts.
 _CONTEXT_VARIABLE = re.compile(r"(proc|sess|txn|req|res)\.otel_(?!(tp|link|ts)$)")
+
+
+@error(
+    "haproxy-too-old",
+    "HAProxy before 2.6",
+    "Nothing older was ever tried; `balance hash`, which keeps the frames of a stream together, begins with 2.6.",
+)
+def haproxy_too_old(setup: Setup) -> Iterator[Seen]:
+    """A version that no fact here is about."""
+    if setup.before(*OLDEST):
+        yield Seen(None, f"HAProxy {setup.version} is too old", "use 2.6 or later")
 
 
 @error(
@@ -191,6 +204,7 @@ def listen_merges_events(setup: Setup) -> Iterator[Seen]:
 
 
 CHECKS = (
+    haproxy_too_old,
     nothing_traced,
     spoe_unreadable,
     unique_id_missing,

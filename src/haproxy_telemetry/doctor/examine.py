@@ -10,6 +10,7 @@ from haproxy_telemetry.doctor.files import read_setup
 from haproxy_telemetry.doctor.findings import Finding
 from haproxy_telemetry.doctor.probes import (
     AgentHello,
+    Alert,
     ask_otlp,
     ask_version,
     check_files,
@@ -98,9 +99,9 @@ def _ask_haproxy(report: Report, patient: Patient, installed: Version | None) ->
     elif words.accepts:
         report.well.append(f"haproxy -c passes{_warnings(words.warnings)}")
     else:
-        for alert in words.alerts or ("it gives no reason",):
-            finding = Finding(HAPROXY_REFUSES, f"haproxy -c: {alert}", "correct it first: HAProxy does not start")
-            report.findings.append(finding)
+        for alert in words.alerts or (Alert("it gives no reason", None),):
+            fix = "correct it first: HAProxy does not start with this"
+            report.findings.append(Finding(HAPROXY_REFUSES, f"haproxy -c: {alert.text}", fix, alert.place))
 
 
 def _warnings(count: int) -> str:

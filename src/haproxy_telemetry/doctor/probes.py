@@ -15,8 +15,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
+from haproxy_telemetry.doctor.configuration import Place
 from haproxy_telemetry.doctor.version import Version, parse_banner
 from haproxy_telemetry.otlp.answer import refusal_message
 from haproxy_telemetry.otlp.retry import Answer
@@ -34,10 +35,18 @@ ANSWER_SECONDS: Final = 2.0
 LARGEST_HELLO: Final = 64 * 1024
 _FOLDERS: Final = ("/usr/local/sbin", "/usr/sbin")  # Debian's PATH of a person does not lead there
 _SAYS = re.compile(r"^\[(ALERT|WARNING)\]\s*(?:\d+/\d+\s*)?\(\d+\)\s*:\s*(?:config\s*:\s*)?(.*)$")
+_PARSING = re.compile(r"parsing \[(.+?):(\d+)\]\s*:\s*(.*)")
 _SUMMARIES = ("Error(s) found in configuration file", "Fatal errors found in configuration")
 
 
 # HAProxy
+
+
+class Alert(NamedTuple):
+    """One reason to refuse the files, with its place if HAProxy names it."""
+
+    text: str
+    place: Place | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class HaproxyWords:
     """What `haproxy -c` said: whether it takes the files, its alerts, and how many warnings it has."""
 
     accepts: bool
-    alerts: tuple[str, ...]
+    alerts: tuple[Alert, ...]
     warnings: int
 
 
@@ -67,8 +76,13 @@ def check_files(command: Sequence[str], files: Sequence[str], environ: Mapping[s
     if done is None:
         return None
     said = [found.groups() for line in done.stderr.splitlines() if (found := _SAYS.match(line))]
-    alerts = tuple(text for kind, text in said if kind == "ALERT" and not text.startswith(_SUMMARIES))
+    alerts = tuple(_alert(text) for kind, text in said if kind == "ALERT" and not text.startswith(_SUMMARIES))
     return HaproxyWords(done.returncode == 0, alerts, sum(kind == "WARNING" for kind, _ in said))
+
+
+def _alert(text: str) -> Alert:
+    found = _PARSING.match(text)
+    return Alert(found[3], Place(found[1], int(found[2]))) if found else Alert(text, None)
 
 
 def _run(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str] | None:

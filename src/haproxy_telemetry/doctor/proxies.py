@@ -117,7 +117,7 @@ def _servers(lines: Sequence[Directive]) -> Iterator[Server]:
 def _parameters(words: Sequence[str]) -> dict[str, str]:
     """Values become keys too; none of them is a keyword that is asked for."""
     parameters: dict[str, str] = {}
-    for word, following in zip(words, (*words[1:], ""), strict=True):
+    for word, following in zip(words, [*words[1:], ""], strict=False):
         if word.startswith("no-"):
             parameters.pop(word.removeprefix("no-"), None)
         else:
