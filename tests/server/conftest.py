@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from running_agent import RunningAgent, running
+
+from server.running_agent import RunningAgent, running
 
 
 @pytest.fixture(scope="module")

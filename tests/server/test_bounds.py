@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-from running_agent import (
+from server.running_agent import (
     ACK,
     AGENT_HELLO,
     NOTIFY,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 
 import pytest
-from running_agent import (
+
+from server.running_agent import (
     ACK,
     AGENT_HELLO,
     HELLO,

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from running_agent import ACK, AGENT_DISCONNECT, AGENT_HELLO, disconnected, hello, made, stream, trace_id
 
 from haproxy_telemetry import server as server_module
 from haproxy_telemetry.agent import Agent
@@ -26,6 +25,7 @@ from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.assembler import Assembler
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.spans import FinishedTrace
+from server.running_agent import ACK, AGENT_DISCONNECT, AGENT_HELLO, disconnected, hello, made, stream, trace_id
 
 
 class Kept:

@@ -8,7 +8,7 @@ import socket
 import stat
 from pathlib import Path
 
-from running_agent import ACK, running, stream, trace_id
+from server.running_agent import ACK, running, stream, trace_id
 
 
 def refused(folder: Path, *listen: str) -> str:

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running_agent import ACK, RunningAgent, running, stream, trace_id
 
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.stderr import StderrStream
+from server.running_agent import ACK, RunningAgent, running, stream, trace_id
 
 F_SETPIPE_SZ = 1031
 ROOM = 4096

@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from running_agent import (
+
+from server.running_agent import (
     ACK,
     AGENT_DISCONNECT,
     NOTIFY,
