@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +32,14 @@ def doctor(*arguments: str | Path, **environ: str) -> Result:
     cleared = {name: None for name in os.environ if name.startswith(("OTEL_", "HAPROXY_TELEMETRY_"))}
     words = ["doctor", "--haproxy-version", "2.7.1", *map(str, arguments)]
     return CliRunner().invoke(main, words, prog_name="haproxy-telemetry", env={**cleared, **environ})
+
+
+@pytest.fixture
+def taken() -> Iterator[str]:
+    """An address where somebody takes records."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{receiver.getsockname()[1]}"
 
 
 def free_port() -> int:
@@ -75,40 +86,44 @@ def test_json_has_the_same(cfg: Path) -> None:
     assert set(report) == {"haproxy", "findings", "well", "not_asked"}
 
 
-def test_the_agent_and_the_endpoint_are_asked(cfg: Path) -> None:
+def test_the_agent_and_the_endpoint_are_asked(cfg: Path, taken: str) -> None:
     with RecordingAgent() as agent, receiving() as receiver:
-        cfg.write_text(replaced(PROXY, "agent1 127.0.0.1:7000", f"agent1 127.0.0.1:{agent.port}"))
+        proxy = replaced(PROXY, "agent1 127.0.0.1:7000", f"agent1 127.0.0.1:{agent.port}")
+        cfg.write_text(replaced(proxy, "127.0.0.1:7514", taken))
         endpoint = f"http://127.0.0.1:{receiver.server_port}"
-        result = doctor(cfg, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+        result = doctor(cfg, "--records", f"udp:{taken}", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
     assert result.exit_code == 0, result.output
     assert f"✔ agent 127.0.0.1:{agent.port} answers SPOP hello (2.0, 16380 bytes," in result.stdout
+    assert f"✔ records are taken at udp:{taken}\n" in result.stdout
     assert f"✔ OTLP {endpoint}/v1/traces accepts spans\n" in result.stdout
 
 
-def test_neither_is_there(cfg: Path) -> None:
-    agent, endpoint = free_port(), f"http://127.0.0.1:{free_port()}"
-    cfg.write_text(replaced(PROXY, "agent1 127.0.0.1:7000", f"agent1 127.0.0.1:{agent}"))
-    result = doctor(cfg, "--json", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+def test_nobody_is_there(cfg: Path) -> None:
+    agent, endpoint, records = free_port(), f"http://127.0.0.1:{free_port()}", cfg.parent / "records.sock"
+    proxy = replaced(PROXY, "agent1 127.0.0.1:7000", f"agent1 127.0.0.1:{agent}")
+    cfg.write_text(replaced(proxy, "127.0.0.1:7514", str(records)))
+    result = doctor(cfg, "--json", "--records", f"unix:{records}", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
     assert result.exit_code == 1
     found = {finding["id"]: finding for finding in json.loads(result.stdout)["findings"]}
-    assert set(found) == {"agent-unreachable", "otlp-refuses"}
+    assert set(found) == {"agent-unreachable", "otlp-refuses", "records-not-taken"}
+    assert found["records-not-taken"]["fix"] == f"haproxy-telemetry serve --records unix:{records}"
     assert found["agent-unreachable"]["fix"] == f"haproxy-telemetry serve --listen 127.0.0.1:{agent}"
     assert found["agent-unreachable"]["line"] == 35
     assert f"OTLP {endpoint}/v1/traces: " in found["otlp-refuses"]["words"]
 
 
-def test_a_variable_of_opentelemetry_that_is_wrong(cfg: Path) -> None:
-    cfg.write_text(replaced(PROXY, "agent1 127.0.0.1:7000", "agent1 fd@3"))
-    result = doctor(cfg, "--json", OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+def test_a_variable_of_opentelemetry_that_is_wrong(cfg: Path, taken: str) -> None:
+    cfg.write_text(replaced(replaced(PROXY, "agent1 127.0.0.1:7000", "agent1 fd@3"), "127.0.0.1:7514", taken))
+    result = doctor(cfg, "--records", f"udp:{taken}", "--json", OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
     report = json.loads(result.stdout)
     assert [finding["id"] for finding in report["findings"]] == ["otlp-settings"]
     assert "OTEL_EXPORTER_OTLP_PROTOCOL" in report["findings"][0]["words"]
     assert "agent fd@3 (backend agents): it cannot be asked from here" in report["not_asked"]
 
 
-def test_traces_that_go_elsewhere_than_by_otlp(cfg: Path) -> None:
-    cfg.write_text(replaced(PROXY, "agent1 127.0.0.1:7000", "agent1 fd@3"))
-    result = doctor(cfg, HAPROXY_TELEMETRY_EXPORT_TO="console")
+def test_traces_that_go_elsewhere_than_by_otlp(cfg: Path, taken: str) -> None:
+    cfg.write_text(replaced(replaced(PROXY, "agent1 127.0.0.1:7000", "agent1 fd@3"), "127.0.0.1:7514", taken))
+    result = doctor(cfg, "--records", f"udp:{taken}", HAPROXY_TELEMETRY_EXPORT_TO="console")
     assert result.exit_code == 0, result.output
     assert "- not asked: OTLP endpoint: the agent's settings export elsewhere\n" in result.stdout
 
@@ -119,6 +134,17 @@ def test_without_haproxy_it_says_so_and_leaves_out_what_depends_on_the_version(c
     assert result.exit_code == 0
     assert "- not asked: what depends on HAProxy's version" in result.stdout
     assert "- not asked: haproxy -c: /bin/echo does not say that it is HAProxy\n" in result.stdout
+
+
+def test_names_that_the_terminal_cannot_show(cfg: Path) -> None:
+    """Neither bytes that are no UTF-8 nor a C locale end in a traceback."""
+    text = replaced(PROXY, "frontend web", "frontend w\udce9b").replace(" if has_context", "")
+    cfg.write_bytes(text.encode("utf-8", "surrogateescape"))
+    words = [sys.executable, "-m", "haproxy_telemetry", "doctor", "--offline", "--haproxy-version", "2.7", str(cfg)]
+    environ = {"PYTHONIOENCODING": "ascii", "PATH": os.defpath}
+    done = subprocess.run(words, capture_output=True, timeout=30, check=False, env=environ)
+    assert done.returncode == 1, done.stderr
+    assert b"? frontend w?b: set-header traceparent without" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,12 @@ BROKEN = [
     Broken("pool-low-conn-missing", "server agent1 127.0.0.1:7000", (" pool-low-conn 20", ""), version="3.2"),
     Broken("record-missing", "frontend web", ('{"ht":1,', '{"other":1,'), ("opentracing:begin", "otel:request")),
     Broken(
+        "record-missing",
+        "frontend web",
+        ("    default_backend", "    option httplog\n    default_backend"),
+        ("opentracing:begin", "otel:request"),
+    ),
+    Broken(
         "record-elsewhere",
         "log 127.0.0.1:514 len 8192 format raw local0 info",
         ("127.0.0.1:7514", "127.0.0.1:514"),

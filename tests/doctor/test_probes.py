@@ -20,7 +20,9 @@ from haproxy_telemetry.doctor.probes import (
     find_haproxy,
     parse_server_address,
     say_hello,
+    takes_records,
 )
+from haproxy_telemetry.doctor.record import DatagramAddress
 from haproxy_telemetry.otlp.settings import read_otlp_settings
 from haproxy_telemetry.settings import TcpAddress, UnixAddress
 from haproxy_telemetry.spop import HealthChecked
@@ -142,6 +144,23 @@ def test_nobody_there(tmp_path: Path) -> None:
 )
 def test_addresses_of_servers(written: str, read: str) -> None:
     assert str(parse_server_address(written)) == read
+
+
+def test_who_takes_records(tmp_path: Path) -> None:
+    path = tmp_path / "records.sock"
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as unix,
+    ):
+        udp.bind(("127.0.0.1", 0))
+        unix.bind(str(path))
+        port = udp.getsockname()[1]
+        assert takes_records(DatagramAddress("127.0.0.1", port)) is True
+        assert takes_records(DatagramAddress(str(path), 0)) is True
+    assert takes_records(DatagramAddress("127.0.0.1", port)) is False
+    assert takes_records(DatagramAddress(str(path), 0)) is False  # left behind by a process that is gone
+    assert takes_records(DatagramAddress(str(tmp_path / "none"), 0)) is False
+    assert takes_records(DatagramAddress("192.0.2.1", 7514)) is None
 
 
 @pytest.mark.parametrize("compression", ["gzip", "none"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from test_imports import IMPURE_MODULES, PACKAGE, imported
 
 WORLDLY = {"files.py", "probes.py", "examine.py"}

@@ -209,6 +209,11 @@ def admit_again(folder: Path) -> Setup:
     return read_setup([str(folder / "haproxy.cfg")], {}, None, RECORDS, SCOPES)
 
 
+def test_a_path_that_no_file_can_have(tmp_path: Path) -> None:
+    setup = admit(tmp_path, replaced(PROXY, "config spoe.cfg", r"config a\x00b"))
+    assert [one.problem[:13] for one in setup.filters] == ["the SPOE file"]
+
+
 def test_several_files_and_folders_are_one_configuration(tmp_path: Path) -> None:
     head, tail = PROXY.split("\nbackend origin\n")
     folder = tmp_path / "conf.d"

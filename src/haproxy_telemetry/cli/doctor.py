@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -98,8 +99,14 @@ def doctor(
         report = examine(patient)
     except CannotLookError as error:
         raise CouldNotLook(str(error)) from error
-    click.echo(as_json(report) if as_object else as_text(report))
+    click.echo(_printable(as_json(report) if as_object else as_text(report)))
     ctx.exit(FINDINGS if report.findings else 0)
+
+
+def _printable(text: str) -> str:
+    """Names of files may have bytes, and text signs, that this terminal's encoding has no place for."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 def _settings(config: Path | None) -> Settings:

@@ -19,6 +19,12 @@ AGENT_UNREACHABLE: Final = Kind(
     "the agent does not answer",
     "The doctor says SPOP's HELLO to each server of the agent's backend, as HAProxy's own check does.",
 )
+RECORDS_NOT_TAKEN: Final = Kind(
+    "records-not-taken",
+    Severity.ERROR,
+    "nobody takes the records",
+    "No program receives datagrams at the agent's records address (asked on this machine only, without sending one).",
+)
 OTLP_SETTINGS: Final = Kind(
     "otlp-settings",
     Severity.ERROR,
@@ -43,6 +49,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     HAPROXY_REFUSES,
     *(check.kind for check in CHECKS),
     AGENT_UNREACHABLE,
+    RECORDS_NOT_TAKEN,
     OTLP_SETTINGS,
     OTLP_REFUSES,
 )

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from haproxy_telemetry.doctor.catalog import AGENT_UNREACHABLE, CHECKS, HAPROXY_REFUSES, OTLP_REFUSES, OTLP_SETTINGS
+from haproxy_telemetry.doctor.catalog import (
+    AGENT_UNREACHABLE,
+    CHECKS,
+    HAPROXY_REFUSES,
+    OTLP_REFUSES,
+    OTLP_SETTINGS,
+    RECORDS_NOT_TAKEN,
+)
 from haproxy_telemetry.doctor.files import read_setup
 from haproxy_telemetry.doctor.findings import Finding
 from haproxy_telemetry.doctor.probes import (
@@ -16,12 +23,16 @@ from haproxy_telemetry.doctor.probes import (
     check_files,
     parse_server_address,
     say_hello,
+    takes_records,
 )
 from haproxy_telemetry.doctor.proxies import Proxy, Server
 from haproxy_telemetry.doctor.record import DatagramAddress
 from haproxy_telemetry.doctor.setup import Setup
 from haproxy_telemetry.doctor.version import Version
 from haproxy_telemetry.otlp.settings import ExportConfigError, read_otlp_settings
+
+_CORRECT_FIRST = "correct it first: HAProxy does not start with this"
+_RUN_AS_HAPROXY = "run the doctor as the user that starts HAProxy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,7 @@ def examine(patient: Patient) -> Report:
         report.unasked.append("agent and OTLP endpoint (offline)")
     else:
         _ask_agents(report, setup)
+        _ask_records(report, setup)
         _ask_otlp(report, patient)
     return report
 
@@ -100,7 +112,7 @@ def _ask_haproxy(report: Report, patient: Patient, installed: Version | None) ->
         report.well.append(f"haproxy -c passes{_warnings(words.warnings)}")
     else:
         for alert in words.alerts or (Alert("it gives no reason", None),):
-            fix = "correct it first: HAProxy does not start with this"
+            fix = _RUN_AS_HAPROXY if "ermission denied" in alert.text else _CORRECT_FIRST
             report.findings.append(Finding(HAPROXY_REFUSES, f"haproxy -c: {alert.text}", fix, alert.place))
 
 
@@ -143,6 +155,19 @@ def _agents(setup: Setup) -> Iterator[tuple[Proxy, Server]]:
     for proxy, _ in setup.agent_backends:
         for server in proxy.servers:
             yield proxy, server
+
+
+def _ask_records(report: Report, setup: Setup) -> None:
+    if not setup.written:
+        return
+    taken = takes_records(setup.records)
+    if taken is None:
+        report.unasked.append(f"records at {setup.records}: that cannot be known from here")
+    elif taken:
+        report.well.append(f"records are taken at {setup.records}")
+    else:
+        words, fix = f"nobody takes records at {setup.records}", f"haproxy-telemetry serve --records {setup.records}"
+        report.findings.append(Finding(RECORDS_NOT_TAKEN, words, fix, setup.written[0].place))
 
 
 def _ask_otlp(report: Report, patient: Patient) -> None:

@@ -59,9 +59,10 @@ def _expand(paths: Iterable[str]) -> Iterator[str]:
 
 def _source(path: str) -> Source:
     try:
-        return Source(path, Path(path).read_text(encoding="utf-8", errors="surrogateescape"))
-    except OSError as error:
-        raise CannotLookError(path, error.strerror or str(error)) from error
+        return Source(path, Path(path).read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path, which a SPOE file's may have
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise CannotLookError(path, reason or str(error)) from error
 
 
 def _default_path(sections: Iterable[Section]) -> Directive | None:

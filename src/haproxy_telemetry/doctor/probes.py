@@ -6,6 +6,7 @@ the OTLP endpoint gets a request without spans.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import re
@@ -18,6 +19,7 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from haproxy_telemetry.doctor.configuration import Place
+from haproxy_telemetry.doctor.record import DatagramAddress
 from haproxy_telemetry.doctor.version import Version, parse_banner
 from haproxy_telemetry.otlp.answer import refusal_message
 from haproxy_telemetry.otlp.retry import Answer
@@ -163,8 +165,8 @@ def say_hello(address: ListenAddress, seconds: float = ANSWER_SECONDS) -> AgentH
             frame = _receive_frame(peer, begin + seconds)
     except TimeoutError:
         return NoHello(f"no answer in {seconds:g} s")
-    except OSError as error:
-        return NoHello(error.strerror or str(error))
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that DNS cannot have
+        return NoHello(str((isinstance(error, OSError) and error.strerror) or error))
     return _read_answer(frame, monotonic() - begin)
 
 
@@ -216,6 +218,28 @@ def _read_answer(data: bytes, seconds: float) -> AgentHello | NoHello:
     if frame.type != FrameType.AGENT_HELLO or not isinstance(version, bytes) or not isinstance(size, int):
         return NoHello("its answer is no AGENT-HELLO with version and max-frame-size")
     return AgentHello(version.decode("ascii", "replace"), int(size), seconds)
+
+
+# Records
+
+
+def takes_records(address: DatagramAddress) -> bool | None:
+    """Say whether somebody receives datagrams there, without sending one; ``None`` if that cannot be known.
+
+    A UDP port of this machine that can be bound is nobody's; a Unix socket can be connected to if it is somebody's.
+    """
+    family = socket.AF_INET if address.port else socket.AF_UNIX
+    with socket.socket(family, socket.SOCK_DGRAM) as ours:
+        try:
+            if not address.port:
+                ours.connect(address.host)
+                return True
+            if not address.is_here:
+                return None
+            ours.bind(("127.0.0.1", address.port))
+        except OSError as error:
+            return {errno.EADDRINUSE: True, errno.ECONNREFUSED: False, errno.ENOENT: False}.get(error.errno or 0)
+    return False
 
 
 # The OTLP endpoint

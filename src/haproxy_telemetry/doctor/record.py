@@ -26,6 +26,8 @@ HEADER_CHARS = 512
 ITEM_CHARS = 24
 """Room for each other value: a timer, an address, a port; some are longer, most are shorter."""
 
+_FORMAT_OPTIONS = ("httplog", "httpslog", "tcplog")
+
 _OURS = re.compile(r'"ht"\s*:\s*1\b')
 _ITEM = re.compile(r"%(?:\{[^}]*\})?(?:\[((?:[^\[\]]|\[[^\]]*\])*)\]|[A-Za-z]+)")
 _LOGGED_URI = re.compile(r"capture\.req\.uri|%(\{[^}]*\})?(r|HU|HPO?|HQ)\b")
@@ -50,6 +52,11 @@ class DatagramAddress:
         if not self.port:
             return self.host
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is 127.0.0.1, or all addresses of this machine."""
+        return self.host in ("127.0.0.1", "localhost", "0.0.0.0", "::")  # noqa: S104 (compared with, not bound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ def parse_records_address(text: str) -> DatagramAddress | None:
 def find_record(proxy: Proxy, sections: Sequence[Section]) -> Record | None:
     """Return the record that a proxy writes, if it does."""
     targets = tuple(_targets(proxy, sections))
-    line = proxy.last("log-format")
+    line = _log_format(proxy)
     if line and _OURS.search(line.word(1)):
         plain = tuple(target for target in targets if not target.profile)
         return Record(proxy, line.word(1), line.place, plain)
@@ -109,6 +116,17 @@ def find_record(proxy: Proxy, sections: Sequence[Section]) -> Record | None:
             same = tuple(one for one in targets if one.profile == target.profile)
             return Record(proxy, found.after("format"), found.place, same)
     return None
+
+
+def _log_format(proxy: Proxy) -> Directive | None:
+    """Return the `log-format` that holds; a later `option httplog` takes its place, as HAProxy warns."""
+    found = None
+    for line in proxy.lines:
+        if line.begins("log-format"):
+            found = line
+        elif line.begins("option") and line.word(1) in _FORMAT_OPTIONS:
+            found = None
+    return found
 
 
 def _profile_format(name: str, sections: Sequence[Section]) -> Directive | None:
