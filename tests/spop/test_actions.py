@@ -3,11 +3,11 @@
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
-from captures import VERSIONS, frames_to_haproxy
 
 from haproxy_telemetry.spop import Action, Binary, Int32, Scope, SetVar, Uint32, Uint64, UnsetVar
 from haproxy_telemetry.spop.actions import HARMLESS, parse_actions, serialize_action, serialize_actions
 from haproxy_telemetry.spop.errors import BadField, InvalidFrame, UnknownType
+from spop.captures import VERSIONS, frames_to_haproxy
 
 
 def first_ack(version: str, scenario: str) -> bytes:

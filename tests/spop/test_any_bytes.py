@@ -7,11 +7,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from captures import GOLDEN, VERSIONS, frames_from_haproxy
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from haproxy_telemetry.spop import AgentConnection
+from spop.captures import GOLDEN, VERSIONS, frames_from_haproxy
 
 
 def _load_fuzz_target() -> ModuleType:

@@ -3,18 +3,6 @@
 from typing import TypeVar
 
 import pytest
-from captures import (
-    FROM_HAPROXY,
-    HELLO,
-    NOTIFY,
-    VERSIONS,
-    connections_of,
-    every_scenario,
-    frames_from_haproxy,
-    hello_of,
-    lines_of,
-    scenarios_of,
-)
 
 from haproxy_telemetry.spop import (
     AgentConnection,
@@ -28,6 +16,18 @@ from haproxy_telemetry.spop import (
 )
 from haproxy_telemetry.spop.frames import parse_frame, serialize_frame
 from haproxy_telemetry.spop.messages import parse_messages, parse_pairs, serialize_messages, serialize_pairs
+from spop.captures import (
+    FROM_HAPROXY,
+    HELLO,
+    NOTIFY,
+    VERSIONS,
+    connections_of,
+    every_scenario,
+    frames_from_haproxy,
+    hello_of,
+    lines_of,
+    scenarios_of,
+)
 
 T = TypeVar("T")
 ALL = "CS FT FH BT BH SS TR HR"

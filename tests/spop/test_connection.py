@@ -6,7 +6,6 @@ Frames are HAProxy's own, from the captures, with the one change that a test is 
 from collections.abc import Callable
 
 import pytest
-from captures import VERSIONS, frames_from_haproxy, frames_to_haproxy
 
 from haproxy_telemetry.spop import (
     Aborted,
@@ -34,6 +33,7 @@ from haproxy_telemetry.spop.actions import HARMLESS_ACTION, parse_actions
 from haproxy_telemetry.spop.frames import Frame, parse_frame, serialize_frame
 from haproxy_telemetry.spop.messages import parse_pairs, serialize_messages, serialize_pairs
 from haproxy_telemetry.spop.states import FINAL, TRANSITIONS, Step
+from spop.captures import VERSIONS, frames_from_haproxy, frames_to_haproxy
 
 FIN, ABORT = 1, 2
 UNSET, HELLO, DISCONNECT, NOTIFY, AGENT_HELLO, AGENT_DISCONNECT, ACK = 0, 1, 2, 3, 101, 102, 103

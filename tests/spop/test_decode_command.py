@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from captures import GOLDEN, every_scenario
 from click.testing import CliRunner, Result
 
 from haproxy_telemetry.cli.decode import decode
+from spop.captures import GOLDEN, every_scenario
 
 ACK = "67000000010101"
 

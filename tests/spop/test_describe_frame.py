@@ -4,11 +4,11 @@ import json
 from contextlib import suppress
 
 import pytest
-from captures import VERSIONS, every_scenario, frames_from_haproxy, frames_to_haproxy, lines_of
 from hypothesis import given
 from hypothesis import strategies as st
 
 from haproxy_telemetry.spop.describe import CaptureError, CaptureLine, describe_frame, parse_capture
+from spop.captures import VERSIONS, every_scenario, frames_from_haproxy, frames_to_haproxy, lines_of
 
 
 def words(frames: list[bytes], frame_type: int) -> list[str]:

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from captures import ACK, DISCONNECT, HELLO, NOTIFY, VERSIONS, frames_from_haproxy
 
 import haproxy_telemetry.spop
 from haproxy_telemetry.spop import SetVar
 from haproxy_telemetry.spop.actions import parse_actions
 from haproxy_telemetry.spop.frames import parse_frame
+from spop.captures import ACK, DISCONNECT, HELLO, NOTIFY, VERSIONS, frames_from_haproxy
 
 PAGE = (Path(__file__).parents[2] / "docs" / "spop.md").read_text()
 

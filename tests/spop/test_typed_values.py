@@ -3,12 +3,12 @@
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
-from captures import VERSIONS, frames_from_haproxy
 
 from haproxy_telemetry.spop import Binary, Int32, Uint32, Uint64, Value
 from haproxy_telemetry.spop.errors import BadField, InvalidFrame, UnknownType
 from haproxy_telemetry.spop.messages import Message, parse_messages, serialize_messages
 from haproxy_telemetry.spop.values import parse_value, serialize_value, type_name
+from spop.captures import VERSIONS, frames_from_haproxy
 
 VECTORS: list[tuple[Value, str, str]] = [
     (None, "00", "NULL"),
