@@ -17,9 +17,12 @@ from pathlib import Path
 from haproxy_telemetry.otlp.encode import encode_span
 from haproxy_telemetry.records import REASONS, RecordError, parse_datagram
 from haproxy_telemetry.records.parse import MAX_LINES
+from haproxy_telemetry.stats import Stats
+from haproxy_telemetry.trace.assembler import Assembler
 from haproxy_telemetry.trace.ids import IdSource
+from haproxy_telemetry.trace.live import TraceLimits
 from haproxy_telemetry.trace.stream import EndOfStream
-from haproxy_telemetry.trace.streamspans import PHASES_AS_EVENTS, PHASES_AS_SPANS, identify, stream_spans
+from haproxy_telemetry.trace.streamspans import PHASES_AS_EVENTS, PHASES_AS_SPANS
 
 
 def check(data: bytes) -> None:
@@ -37,10 +40,16 @@ def check(data: bytes) -> None:
 def check_stream(end: EndOfStream) -> None:
     """The spans lie within their stream and within each other, and are fit to be sent."""
     assert 0 <= end.start_ns <= end.end_ns < 1 << 63
-    ids = IdSource(random.Random(1))
-    context = identify(end.identity, ids)
     for phases_as in (PHASES_AS_SPANS, PHASES_AS_EVENTS):
-        spans = stream_spans(end, context, ids, phases_as)
+        assembler = Assembler(
+            ids=IdSource(random.Random(1)), stats=Stats(), limits=TraceLimits(grace_ns=1, phases=phases_as)
+        )
+        assembler.end(end, 1, now=0)
+        assembler.expire(now=1)
+        finished = assembler.take_finished()
+        if not finished:
+            return  # an unsampled caller
+        spans = finished[0].spans
         by_id = {span.span_id: span for span in spans}
         assert len(by_id) == len(spans)
         for span in spans:

@@ -30,6 +30,8 @@ def test_every_error_type_is_listed() -> None:
 
 
 def test_the_haproxy_attributes_are_those_of_the_code() -> None:
-    sources = [ROOT / "src" / "haproxy_telemetry" / "trace" / name for name in ("http.py", "streamspans.py")]
+    sources = [
+        ROOT / "src" / "haproxy_telemetry" / "trace" / name for name in ("http.py", "identity.py", "streamspans.py")
+    ]
     written = {name for path in sources for name in re.findall(r'b"(haproxy\.[a-z_.]+)"', path.read_text())}
     assert written == {word for word in WORDS if word.startswith("haproxy.") and not word.endswith(".cfg")}
