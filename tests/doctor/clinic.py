@@ -8,11 +8,11 @@ from pathlib import Path
 from haproxy_telemetry.doctor.catalog import CHECKS
 from haproxy_telemetry.doctor.files import read_setup
 from haproxy_telemetry.doctor.findings import Finding
-from haproxy_telemetry.doctor.record import DatagramAddress
 from haproxy_telemetry.doctor.setup import Setup
 from haproxy_telemetry.doctor.version import parse_version
+from haproxy_telemetry.settings.address import RecordsAddress, UdpAddress
 
-RECORDS = DatagramAddress("127.0.0.1", 7514)
+RECORDS: tuple[RecordsAddress, ...] = (UdpAddress("127.0.0.1", 7514),)
 SCOPES = ("txn", "req")
 
 PROXY = """\
@@ -87,7 +87,7 @@ def admit(
     spoe: str = SPOE,
     version: str = "3.0",
     environ: Mapping[str, str] | None = None,
-    records: DatagramAddress = RECORDS,
+    records: tuple[RecordsAddress, ...] = RECORDS,
 ) -> Setup:
     """Write both files into a folder and read them as the doctor does."""
     (folder / "haproxy.cfg").write_text(proxy)

@@ -136,6 +136,17 @@ def test_without_haproxy_it_says_so_and_leaves_out_what_depends_on_the_version(c
     assert "- not asked: haproxy -c: /bin/echo does not say that it is HAProxy\n" in result.stdout
 
 
+def test_records_are_where_the_agents_settings_say(cfg: Path) -> None:
+    cfg.write_text(replaced(PROXY, "127.0.0.1:7514", "/run/records.sock"))
+    (cfg.parent / "agent.toml").write_text('[records]\nlisten = ["unix:/run/records.sock"]\n')
+    assert doctor(cfg, "--offline", "--config", cfg.parent / "agent.toml").exit_code == 0
+    result = doctor(cfg, "--offline")
+    assert result.exit_code == 1
+    assert (
+        "the record goes to stderr, /run/records.sock; the agent takes records at udp:127.0.0.1:7514" in result.stdout
+    )
+
+
 def test_names_that_the_terminal_cannot_show(cfg: Path) -> None:
     """Neither bytes that are no UTF-8 nor a C locale end in a traceback."""
     text = replaced(PROXY, "frontend web", "frontend w\udce9b").replace(" if has_context", "")
@@ -152,7 +163,7 @@ def test_names_that_the_terminal_cannot_show(cfg: Path) -> None:
     [
         (["none.cfg"], "cannot read none.cfg: No such file or directory"),
         (["."], "cannot read .: there is no .cfg file in it"),
-        (["--records", "7514"], "an address is udp:HOST:PORT or unix:/absolute/path"),
+        (["--records", "7514"], "it begins neither with udp: nor with unix:"),
         (["--haproxy-version", "new"], "a version is written as 2.6, 3.0.11 or 3.5-dev5"),
         (["--config", "none.toml"], "the agent's settings: "),
     ],

@@ -9,7 +9,7 @@ import pytest
 
 from doctor.clinic import CONTEXT, PROXY, SPOE, admit, findings_of, line_of, replaced
 from haproxy_telemetry.doctor.catalog import CHECKS
-from haproxy_telemetry.doctor.record import parse_records_address
+from haproxy_telemetry.settings.address import parse_records
 
 
 class Broken(NamedTuple):
@@ -349,7 +349,11 @@ def test_a_record_by_a_log_profile(tmp_path: Path) -> None:
     ],
 )
 def test_ways_to_write_the_address_of_the_agent(written: str, agent: str, tmp_path: Path) -> None:
-    address = parse_records_address(agent)
-    assert address is not None
-    assert findings_of(admit(tmp_path, replaced(PROXY, "log 127.0.0.1:7514", f"log {written}"), records=address)) == []
-    assert str(address) == agent
+    proxy = replaced(PROXY, "log 127.0.0.1:7514", f"log {written}")
+    assert findings_of(admit(tmp_path, proxy, records=(parse_records(agent),))) == []
+    elsewhere = (parse_records("udp:127.0.0.1:9"), parse_records("unix:/run/other"))
+    assert [finding.kind.id for finding in findings_of(admit(tmp_path, proxy, records=elsewhere))] == [
+        "record-elsewhere"
+    ]
+    both = (*elsewhere, parse_records(agent))
+    assert findings_of(admit(tmp_path, proxy, records=both)) == []

@@ -22,9 +22,8 @@ from haproxy_telemetry.doctor.probes import (
     say_hello,
     takes_records,
 )
-from haproxy_telemetry.doctor.record import DatagramAddress
 from haproxy_telemetry.otlp.settings import read_otlp_settings
-from haproxy_telemetry.settings import TcpAddress, UnixAddress
+from haproxy_telemetry.settings.address import TcpAddress, UdpAddress, UnixAddress
 from haproxy_telemetry.spop import HealthChecked
 from otlp.receiver import answer, hang, raw, receiving
 from peer.recording_agent import RecordingAgent
@@ -155,12 +154,12 @@ def test_who_takes_records(tmp_path: Path) -> None:
         udp.bind(("127.0.0.1", 0))
         unix.bind(str(path))
         port = udp.getsockname()[1]
-        assert takes_records(DatagramAddress("127.0.0.1", port)) is True
-        assert takes_records(DatagramAddress(str(path), 0)) is True
-    assert takes_records(DatagramAddress("127.0.0.1", port)) is False
-    assert takes_records(DatagramAddress(str(path), 0)) is False  # left behind by a process that is gone
-    assert takes_records(DatagramAddress(str(tmp_path / "none"), 0)) is False
-    assert takes_records(DatagramAddress("192.0.2.1", 7514)) is None
+        assert takes_records(UdpAddress("127.0.0.1", port)) is True
+        assert takes_records(UnixAddress(str(path))) is True
+    assert takes_records(UdpAddress("127.0.0.1", port)) is False
+    assert takes_records(UnixAddress(str(path))) is False  # left behind by a process that is gone
+    assert takes_records(UnixAddress(str(tmp_path / "none"))) is False
+    assert takes_records(UdpAddress("192.0.2.1", 7514)) is None
 
 
 @pytest.mark.parametrize("compression", ["gzip", "none"])

@@ -11,13 +11,14 @@ import click
 from haproxy_telemetry.doctor.examine import Patient, examine
 from haproxy_telemetry.doctor.files import CannotLookError
 from haproxy_telemetry.doctor.probes import find_haproxy
-from haproxy_telemetry.doctor.record import DatagramAddress, parse_records_address
 from haproxy_telemetry.doctor.report import as_json, as_text
 from haproxy_telemetry.doctor.version import Version, parse_version
 from haproxy_telemetry.settings import Settings, SettingsError, load
+from haproxy_telemetry.settings.address import ListenError, RecordsAddress, UdpAddress, parse_records
 
 DEFAULT_FILE = "/etc/haproxy/haproxy.cfg"
-DEFAULT_RECORDS = "udp:127.0.0.1:7514"
+DEFAULT_RECORDS = UdpAddress("127.0.0.1", 7514)
+"""What the generator writes."""
 FINDINGS, COULD_NOT_LOOK = 1, 2
 
 
@@ -27,15 +28,17 @@ class CouldNotLook(click.ClickException):
     exit_code = COULD_NOT_LOOK
 
 
-class RecordsAddressType(click.ParamType[DatagramAddress]):
+class RecordsType(click.ParamType[RecordsAddress]):
     """An address of datagrams."""
 
     name = "address"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> DatagramAddress:
-        """Read it, or say its two forms."""
-        address = value if isinstance(value, DatagramAddress) else parse_records_address(str(value))
-        return address or self.fail("an address is udp:HOST:PORT or unix:/absolute/path", param, ctx)
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> RecordsAddress:
+        """Read it as `serve` does."""
+        try:
+            return parse_records(str(value))
+        except ListenError as error:
+            self.fail(str(error), param, ctx)
 
 
 class VersionType(click.ParamType[Version]):
@@ -56,11 +59,10 @@ class VersionType(click.ParamType[Version]):
 @click.option("--haproxy-version", type=VersionType(), metavar="VERSION", help="Check for this version.")
 @click.option(
     "--records",
-    type=RecordsAddressType(),
+    type=RecordsType(),
+    multiple=True,
     metavar="ADDRESS",
-    default=DEFAULT_RECORDS,
-    show_default=True,
-    help="Where the agent takes records.",
+    help=f"Where the agent takes records. Default: as in its settings, or {DEFAULT_RECORDS}.",
 )
 @click.option(
     "--config", "-c", metavar="FILE", type=click.Path(path_type=Path), help="Read the agent's settings from FILE."
@@ -73,7 +75,7 @@ def doctor(
     as_object: bool,
     haproxy: str | None,
     haproxy_version: Version | None,
-    records: DatagramAddress,
+    records: tuple[RecordsAddress, ...],
     config: Path | None,
     offline: bool,
 ) -> None:
@@ -88,7 +90,7 @@ def doctor(
     patient = Patient(
         files=files or (DEFAULT_FILE,),
         environ=os.environ,
-        records=records,
+        records=records or settings.records.listen or (DEFAULT_RECORDS,),
         haproxy=(found,) if found else (),
         version=haproxy_version,
         scopes=settings.variables.scopes,

@@ -11,15 +11,16 @@ from haproxy_telemetry.doctor.record import (
     DEFAULT_LENGTH,
     LEVELS,
     TRAFFIC_LEVEL,
-    DatagramAddress,
     LogTarget,
     Record,
     has_logged_uri,
+    in_haproxy,
     needed_length,
     uri_length,
     variable_bounds,
 )
 from haproxy_telemetry.doctor.setup import Setup
+from haproxy_telemetry.settings.address import RecordsAddress, UdpAddress
 
 LONG_ENOUGH = 8192
 """What the generator writes."""
@@ -51,30 +52,35 @@ def record_missing(setup: Setup) -> Iterator[Seen]:
     "The `log` line's address is not the one where the agent takes records (`serve --records`).",
 )
 def record_elsewhere(setup: Setup) -> Iterator[Seen]:
-    """No target of the record is the agent's address."""
+    """No target of the record is an address of the agent."""
     for record in setup.written:
-        if any(_arrives(target, setup.records) for target in record.targets):
+        if any(_arrives(target, setup) for target in record.targets):
             continue
         where = ", ".join(target.written for target in record.targets) or "nowhere: there is no log line"
         nearest = next((target for target in record.targets if target.address), None)
         yield Seen(
             nearest.line.place if nearest else record.place,
-            f"{record.proxy}: the record goes to {where}; the agent takes records at {setup.records}",
-            _to_agent(nearest, setup.records),
+            f"{record.proxy}: the record goes to {where}; the agent takes records at"
+            f" {' and '.join(map(str, setup.records))}",
+            _to_agent(nearest, in_haproxy(setup.records[0])),
         )
 
 
-def _to_agent(nearest: LogTarget | None, agent: DatagramAddress) -> str:
+def _to_agent(nearest: LogTarget | None, address: str) -> str:
     if nearest:
-        return nearest.corrected(agent.in_haproxy, max(nearest.length, LONG_ENOUGH))
-    return f"log {agent.in_haproxy} len {LONG_ENOUGH} format raw local0 {TRAFFIC_LEVEL}"
+        return nearest.corrected(address, max(nearest.length, LONG_ENOUGH))
+    return f"log {address} len {LONG_ENOUGH} format raw local0 {TRAFFIC_LEVEL}"
 
 
-def _arrives(target: LogTarget, agent: DatagramAddress) -> bool:
-    if target.address is None or target.address.port != agent.port:
-        return False
-    here, there = _canonical(target.address.host), _canonical(agent.host)
-    return here == there or (bool(agent.port) and _is_any(agent.host))
+def _arrives(target: LogTarget, setup: Setup) -> bool:
+    return any(_same(target.address, address) for address in setup.records)
+
+
+def _same(written: RecordsAddress | None, agent: RecordsAddress) -> bool:
+    if isinstance(written, UdpAddress) and isinstance(agent, UdpAddress):
+        hosts = (_canonical(written.host), _canonical(agent.host))
+        return written.port == agent.port and (hosts[0] == hosts[1] or _is_any(agent.host))
+    return written == agent
 
 
 def _canonical(host: str) -> str:
@@ -110,7 +116,7 @@ def record_cut(setup: Setup) -> Iterator[Seen]:
 def _arriving(setup: Setup) -> Iterator[tuple[Record, LogTarget]]:
     for record in setup.written:
         for target in record.targets:
-            if _arrives(target, setup.records):
+            if _arrives(target, setup):
                 yield record, target
 
 

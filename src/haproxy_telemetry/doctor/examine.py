@@ -26,10 +26,10 @@ from haproxy_telemetry.doctor.probes import (
     takes_records,
 )
 from haproxy_telemetry.doctor.proxies import Proxy, Server
-from haproxy_telemetry.doctor.record import DatagramAddress
 from haproxy_telemetry.doctor.setup import Setup
 from haproxy_telemetry.doctor.version import Version
 from haproxy_telemetry.otlp.settings import ExportConfigError, read_otlp_settings
+from haproxy_telemetry.settings.address import RecordsAddress
 
 _CORRECT_FIRST = "correct it first: HAProxy does not start with this"
 _RUN_AS_HAPROXY = "run the doctor as the user that starts HAProxy"
@@ -45,7 +45,7 @@ class Patient:
 
     files: tuple[str, ...]
     environ: Mapping[str, str]
-    records: DatagramAddress
+    records: tuple[RecordsAddress, ...]
     haproxy: tuple[str, ...] = ()
     version: Version | None = None
     scopes: tuple[str, ...] = ("txn", "req")
@@ -158,16 +158,15 @@ def _agents(setup: Setup) -> Iterator[tuple[Proxy, Server]]:
 
 
 def _ask_records(report: Report, setup: Setup) -> None:
-    if not setup.written:
-        return
-    taken = takes_records(setup.records)
-    if taken is None:
-        report.unasked.append(f"records at {setup.records}: that cannot be known from here")
-    elif taken:
-        report.well.append(f"records are taken at {setup.records}")
-    else:
-        words, fix = f"nobody takes records at {setup.records}", f"haproxy-telemetry serve --records {setup.records}"
-        report.findings.append(Finding(RECORDS_NOT_TAKEN, words, fix, setup.written[0].place))
+    for address in setup.records if setup.written else ():
+        taken = takes_records(address)
+        if taken is None:
+            report.unasked.append(f"records at {address}: that cannot be known from here")
+        elif taken:
+            report.well.append(f"records are taken at {address}")
+        else:
+            words, fix = f"nobody takes records at {address}", f"haproxy-telemetry serve --records {address}"
+            report.findings.append(Finding(RECORDS_NOT_TAKEN, words, fix, setup.written[0].place))
 
 
 def _ask_otlp(report: Report, patient: Patient) -> None:

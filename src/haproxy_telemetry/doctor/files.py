@@ -7,10 +7,10 @@ from pathlib import Path
 
 from haproxy_telemetry.doctor.configuration import Directive, Section, Source, parse_sections
 from haproxy_telemetry.doctor.proxies import Proxy, make_proxies
-from haproxy_telemetry.doctor.record import DatagramAddress
 from haproxy_telemetry.doctor.setup import Filter, Setup
 from haproxy_telemetry.doctor.spoe import make_engine
 from haproxy_telemetry.doctor.version import Version
+from haproxy_telemetry.settings.address import RecordsAddress
 
 
 class CannotLookError(Exception):
@@ -29,7 +29,7 @@ def read_setup(
     paths: Sequence[str],
     environ: Mapping[str, str],
     version: Version | None,
-    records: DatagramAddress,
+    records: tuple[RecordsAddress, ...],
     scopes: tuple[str, ...],
 ) -> Setup:
     """Read configuration files (and folders of them) with the SPOE files they name. Raises CannotLookError."""

@@ -19,13 +19,20 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from haproxy_telemetry.doctor.configuration import Place
-from haproxy_telemetry.doctor.record import DatagramAddress
 from haproxy_telemetry.doctor.version import Version, parse_banner
 from haproxy_telemetry.otlp.answer import refusal_message
 from haproxy_telemetry.otlp.retry import Answer
 from haproxy_telemetry.otlp.settings import OtlpSettings
 from haproxy_telemetry.otlp.transport import HttpTransport
-from haproxy_telemetry.settings import ListenAddress, ListenError, TcpAddress, UnixAddress, parse_listen
+from haproxy_telemetry.settings.address import (
+    ListenAddress,
+    ListenError,
+    RecordsAddress,
+    TcpAddress,
+    UdpAddress,
+    UnixAddress,
+    parse_listen,
+)
 from haproxy_telemetry.spop import SpopError, describe_status
 from haproxy_telemetry.spop.frames import FIN, LENGTH_SIZE, Frame, FrameType, parse_frame, serialize_frame
 from haproxy_telemetry.spop.handshake import parse_disconnect
@@ -36,6 +43,7 @@ HAPROXY_SECONDS: Final = 15.0
 ANSWER_SECONDS: Final = 2.0
 LARGEST_HELLO: Final = 64 * 1024
 _FOLDERS: Final = ("/usr/local/sbin", "/usr/sbin")  # Debian's PATH of a person does not lead there
+_THIS_MACHINE: Final = ("127.0.0.1", "localhost", "0.0.0.0", "::")  # noqa: S104 (compared with, not bound)
 _SAYS = re.compile(r"^\[(ALERT|WARNING)\]\s*(?:\d+/\d+\s*)?\(\d+\)\s*:\s*(?:config\s*:\s*)?(.*)$")
 _PARSING = re.compile(r"parsing \[(.+?):(\d+)\]\s*:\s*(.*)")
 _SUMMARIES = ("Error(s) found in configuration file", "Fatal errors found in configuration")
@@ -223,22 +231,28 @@ def _read_answer(data: bytes, seconds: float) -> AgentHello | NoHello:
 # Records
 
 
-def takes_records(address: DatagramAddress) -> bool | None:
+def takes_records(address: RecordsAddress) -> bool | None:
     """Say whether somebody receives datagrams there, without sending one; ``None`` if that cannot be known.
 
     A UDP port of this machine that can be bound is nobody's; a Unix socket can be connected to if it is somebody's.
     """
-    family = socket.AF_INET if address.port else socket.AF_UNIX
-    with socket.socket(family, socket.SOCK_DGRAM) as ours:
-        try:
-            if not address.port:
-                ours.connect(address.host)
-                return True
-            if not address.is_here:
-                return None
-            ours.bind(("127.0.0.1", address.port))
-        except OSError as error:
-            return {errno.EADDRINUSE: True, errno.ECONNREFUSED: False, errno.ENOENT: False}.get(error.errno or 0)
+    try:
+        return _takes_unix(address) if isinstance(address, UnixAddress) else _takes_udp(address)
+    except OSError as error:
+        return {errno.EADDRINUSE: True, errno.ECONNREFUSED: False, errno.ENOENT: False}.get(error.errno or 0)
+
+
+def _takes_unix(address: UnixAddress) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
+        ours.connect(address.path)
+    return True
+
+
+def _takes_udp(address: UdpAddress) -> bool | None:
+    if address.host not in _THIS_MACHINE:
+        return None
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+        ours.bind(("127.0.0.1", address.port))
     return False
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from haproxy_telemetry.doctor.configuration import Directive, Place, Section
 from haproxy_telemetry.doctor.proxies import Proxy
+from haproxy_telemetry.settings.address import RecordsAddress, UdpAddress, UnixAddress
 
 DEFAULT_LENGTH = 1024
 """Of a log line and of the URI in it (`len`, `tune.http.logurilen`)."""
@@ -37,33 +38,10 @@ _FIRST_BYTES = re.compile(r"bytes\(0,(\d+)\)")
 
 
 @dataclass(frozen=True, slots=True)
-class DatagramAddress:
-    """Where log lines go or come in: UDP host and port, or the path of a Unix socket (then no port)."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"udp:{self.in_haproxy}" if self.port else f"unix:{self.host}"
-
-    @property
-    def in_haproxy(self) -> str:
-        """The address as a `log` line writes it."""
-        if not self.port:
-            return self.host
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def is_here(self) -> bool:
-        """Whether it is 127.0.0.1, or all addresses of this machine."""
-        return self.host in ("127.0.0.1", "localhost", "0.0.0.0", "::")  # noqa: S104 (compared with, not bound)
-
-
-@dataclass(frozen=True, slots=True)
 class LogTarget:
     """One `log` line that counts for a proxy; ``level`` is the least urgent one that goes there."""
 
-    address: DatagramAddress | None
+    address: RecordsAddress | None
     written: str
     length: int
     level: str
@@ -92,15 +70,9 @@ class Record:
     targets: tuple[LogTarget, ...]
 
 
-def parse_records_address(text: str) -> DatagramAddress | None:
-    """Read ``udp:HOST:PORT`` or ``unix:/path``; ``None`` if it is neither."""
-    kind, _, rest = text.partition(":")
-    if kind == "unix" and rest.startswith("/"):
-        return DatagramAddress(rest, 0)
-    host, _, port = rest.rpartition(":")
-    if kind != "udp" or not host or not port.isdigit() or not 0 < int(port) < 65536:
-        return None
-    return DatagramAddress(host.strip("[]"), int(port))
+def in_haproxy(address: RecordsAddress) -> str:
+    """Return the address as a `log` line writes it."""
+    return str(address).removeprefix("unix:").removeprefix("udp:")
 
 
 def find_record(proxy: Proxy, sections: Sequence[Section]) -> Record | None:
@@ -231,16 +203,16 @@ def _parameters(line: Directive) -> tuple[dict[str, str], list[str]]:
     return parameters, rest
 
 
-def _address(text: str) -> DatagramAddress | None:
+def _address(text: str) -> RecordsAddress | None:
     """Read HAProxy's forms of a datagram address; rings, file descriptors and standard output are none."""
     scheme, _, rest = text.rpartition("@")
     if scheme.split("+")[-1] not in ("", "udp", "udp4", "udp6", "ipv4", "ipv6", "unix", "uxdg"):
         return None
     if rest.startswith("/"):
-        return DatagramAddress(rest, 0)
+        return UnixAddress(rest)
     if rest in ("stdout", "stderr"):
         return None
     host, _, port = rest.rpartition(":")
     if not port.isdigit():
         host, port = rest.rstrip(":"), str(SYSLOG_PORT)
-    return DatagramAddress(host.strip("[]"), int(port))
+    return UdpAddress(host.strip("[]"), int(port))

@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from haproxy_telemetry.doctor.configuration import Directive, Place, Section
 from haproxy_telemetry.doctor.proxies import Proxy
-from haproxy_telemetry.doctor.record import DatagramAddress, Record, find_record
+from haproxy_telemetry.doctor.record import Record, find_record
 from haproxy_telemetry.doctor.spoe import Engine
 from haproxy_telemetry.doctor.version import Version
+from haproxy_telemetry.settings.address import RecordsAddress
 
 T = TypeVar("T")
 
@@ -29,14 +30,15 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """``version`` is ``None`` when it is not known; ``scopes`` are those of the agent's variables."""
+    """``version`` is ``None`` when it is not known; ``scopes`` are those of the agent's variables,
+    ``records`` where it takes records: at least one address."""
 
     version: Version | None
     sections: tuple[Section, ...]
     proxies: tuple[Proxy, ...]
     filters: tuple[Filter, ...]
     spoe_lines: tuple[Directive, ...]
-    records: DatagramAddress
+    records: tuple[RecordsAddress, ...]
     scopes: tuple[str, ...]
 
     @property
