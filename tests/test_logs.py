@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,9 @@ from haproxy_telemetry.logs import MAX_VALUE, JsonFormatter, OnceLogger, TextFor
 MOMENT = 1_793_534_400.0625  # 2026-11-01T12:00:00.062Z
 
 
-def record(msg="listening", exc_info=None, name="haproxy_telemetry.server", **values):
+def record(
+    msg: str = "listening", exc_info: Any = None, name: str = "haproxy_telemetry.server", **values: Any
+) -> logging.LogRecord:
     made = logging.LogRecord(name, logging.INFO, "file.py", 1, msg, (), exc_info)
     made.created = MOMENT
     made.__dict__.update(fields(**values))
@@ -19,7 +23,7 @@ def record(msg="listening", exc_info=None, name="haproxy_telemetry.server", **va
 
 
 @pytest.fixture
-def root():
+def root() -> Iterator[logging.Logger]:
     logger = logging.getLogger()
     kept, level, own = logger.handlers[:], logger.level, logging.getLogger("haproxy_telemetry").level
     yield logger
@@ -28,20 +32,20 @@ def root():
     logging.getLogger("haproxy_telemetry").setLevel(own)
 
 
-def text(**values):
+def text(**values: Any) -> str:
     return TextFormatter().format(record(**values)).removeprefix("2026-11-01T12:00:00.062Z level=info msg=listening ")
 
 
-def as_json(**values):
+def as_json(**values: Any) -> Any:
     return json.loads(JsonFormatter().format(record(**values)))
 
 
-def test_a_text_line_has_time_level_message_and_fields():
+def test_a_text_line_has_time_level_message_and_fields() -> None:
     line = TextFormatter().format(record(msg="now listening", spop="127.0.0.1:7000", n=3))
     assert line == '2026-11-01T12:00:00.062Z level=info msg="now listening" spop=127.0.0.1:7000 n=3'
 
 
-def test_a_json_line_has_the_same():
+def test_a_json_line_has_the_same() -> None:
     line = JsonFormatter().format(record(spop="127.0.0.1:7000", n=3, ratio=0.5, on=True, none=None))
     assert json.loads(line) == {
         "time": "2026-11-01T12:00:00.062Z",
@@ -77,12 +81,12 @@ def test_a_json_line_has_the_same():
         (OSError("gone away"), '"gone away"'),
     ],
 )
-def test_a_value_cannot_end_a_line_or_forge_a_field(value, written):
+def test_a_value_cannot_end_a_line_or_forge_a_field(value: object, written: str) -> None:
     assert text(value=value) == f"value={written}"
 
 
-def test_a_json_line_is_json_for_any_value():
-    value = {"a": "\ud800\n\x1b", "b": float("inf"), "c": b"\xff", "d": object(), "e": 1 << 70}
+def test_a_json_line_is_json_for_any_value() -> None:
+    value: dict[str, Any] = {"a": "\ud800\n\x1b", "b": float("inf"), "c": b"\xff", "d": object(), "e": 1 << 70}
     line = JsonFormatter().format(record(**value))
     assert line.isascii()
     assert "\n" not in line
@@ -90,21 +94,21 @@ def test_a_json_line_is_json_for_any_value():
     assert json.loads(line)["c"] == "\\xff"
 
 
-def test_a_field_cannot_replace_the_time_the_level_or_the_message():
+def test_a_field_cannot_replace_the_time_the_level_or_the_message() -> None:
     entry = record(time="never", level="none")
-    entry.fields["msg"] = "other"
+    entry.__dict__["fields"]["msg"] = "other"
     made = json.loads(JsonFormatter().format(entry))
     assert (made["msg"], made["level"], made["time_"], made["msg_"]) == ("listening", "info", "never", "other")
 
 
 @pytest.mark.parametrize("value", ["x" * 5000, b"x" * 5000])
-def test_a_long_value_is_cut_and_says_so(value):
+def test_a_long_value_is_cut_and_says_so(value: object) -> None:
     cut = "x" * MAX_VALUE + f"...({5000 - MAX_VALUE} more)"
     assert as_json(value=value)["value"] == cut
     assert text(value=value) == f'value="{cut}"'
 
 
-def test_a_traceback_is_indented_so_that_no_line_of_it_looks_like_a_record():
+def test_a_traceback_is_indented_so_that_no_line_of_it_looks_like_a_record() -> None:
     try:
         raise ValueError("bad\n2026-11-01T12:00:00.000Z level=error msg=forged\x1b[2J")
     except ValueError as error:
@@ -116,7 +120,7 @@ def test_a_traceback_is_indented_so_that_no_line_of_it_looks_like_a_record():
     assert json.loads(JsonFormatter().format(record(exc_info=info)))["traceback"].startswith("Traceback")
 
 
-def test_the_level_is_that_of_the_agent_and_libraries_are_heard_from_warning_on(root):
+def test_the_level_is_that_of_the_agent_and_libraries_are_heard_from_warning_on(root: logging.Logger) -> None:
     stream = io.StringIO()
     configure_logging("text", "info", stream)
     logging.getLogger("haproxy_telemetry.server").info("one")
@@ -127,7 +131,7 @@ def test_the_level_is_that_of_the_agent_and_libraries_are_heard_from_warning_on(
     assert lines == ["level=info msg=one", 'level=warning logger=urllib3 msg="four times"']
 
 
-def test_configuring_again_replaces_the_form(root):
+def test_configuring_again_replaces_the_form(root: logging.Logger) -> None:
     stream = io.StringIO()
     configure_logging("text", "info", stream)
     configure_logging("json", "info", stream)
@@ -135,22 +139,22 @@ def test_configuring_again_replaces_the_form(root):
     assert [json.loads(line)["msg"] for line in stream.getvalue().splitlines()] == ["one"]
 
 
-def test_a_warning_is_said_once_and_counted(caplog):
+def test_a_warning_is_said_once_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     once = OnceLogger(logging.getLogger("haproxy_telemetry.test"))
     said = [once.warn_once(("no id", b"msg"), "a message has no id", message=b"msg", n=n) for n in range(3)]
     assert said == [True, False, False]
     assert once.counts() == {("no id", b"msg"): 3}
-    assert [(r.levelname, r.getMessage(), r.fields["n"]) for r in caplog.records] == [
+    assert [(r.levelname, r.getMessage(), r.__dict__["fields"]["n"]) for r in caplog.records] == [
         ("WARNING", "a message has no id", 0)
     ]
 
 
-def test_a_message_with_a_percent_sign_is_not_a_format(caplog):
+def test_a_message_with_a_percent_sign_is_not_a_format(caplog: pytest.LogCaptureFixture) -> None:
     OnceLogger(logging.getLogger("haproxy_telemetry.test")).warn_once("a", "100 %s")
     assert caplog.messages == ["100 %s"]
 
 
-def test_the_kinds_of_warnings_are_bounded(caplog):
+def test_the_kinds_of_warnings_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
     once = OnceLogger(logging.getLogger("haproxy_telemetry.test"), max_kinds=2)
     for key in ["a", "b", "c", "d", "a", "c"]:
         once.warn_once(key, f"about {key}")

@@ -2,23 +2,26 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from haproxy_telemetry import __version__
 from haproxy_telemetry.cli import COMMANDS, main
 
+Run = Callable[..., Result]
+
 
 @pytest.fixture
-def run():
-    def run(*arguments, **options):
-        return CliRunner().invoke(main, arguments, prog_name="haproxy-telemetry", **options)
+def run() -> Run:
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(main, arguments, prog_name="haproxy-telemetry")
 
     return run
 
 
-def test_without_arguments_it_shows_the_overview(run):
+def test_without_arguments_it_shows_the_overview(run: Run) -> None:
     result = run()
     assert result.exit_code == 0
     assert result.stdout.startswith("Usage: haproxy-telemetry ")
@@ -29,32 +32,32 @@ def test_without_arguments_it_shows_the_overview(run):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_of_the_overview_exists_and_has_help(run, name):
+def test_every_command_of_the_overview_exists_and_has_help(run: Run, name: str) -> None:
     result = run(name, "--help")
     assert result.exit_code == 0, result.output
     assert result.stdout.startswith(f"Usage: haproxy-telemetry {name} ")
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["version"]])
-def test_the_version_is_that_of_the_package(run, arguments):
+def test_the_version_is_that_of_the_package(run: Run, arguments: list[str]) -> None:
     result = run(*arguments)
     assert (result.exit_code, result.stdout) == (0, f"haproxy-telemetry {__version__}\n")
 
 
-def test_an_unknown_command_is_wrong_usage(run):
+def test_an_unknown_command_is_wrong_usage(run: Run) -> None:
     result = run("sevre")
     assert result.exit_code == 2
     assert "No such command 'sevre'" in result.stderr
 
 
-def test_it_runs_as_a_module():
+def test_it_runs_as_a_module() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "haproxy_telemetry", "version"], capture_output=True, text=True, timeout=30, check=True
     )
     assert done.stdout == f"haproxy-telemetry {__version__}\n"
 
 
-def test_checking_the_settings_imports_neither_the_demo_nor_the_opentelemetry_sdk():
+def test_checking_the_settings_imports_neither_the_demo_nor_the_opentelemetry_sdk() -> None:
     code = (
         "import sys\n"
         "from haproxy_telemetry.cli import main\n"

@@ -1,35 +1,76 @@
 """``serve`` up to the server: what reaches it from flags, environment and file, and what ``--check`` prints."""
 
-from types import SimpleNamespace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from haproxy_telemetry.cli import main
-from haproxy_telemetry.settings import TcpAddress, UnixAddress, load_settings
+from haproxy_telemetry.settings import Settings, TcpAddress, UnixAddress, load_settings
+
+
+@dataclass
+class Served:
+    """What the command did; ``settings`` is None if the server did not run."""
+
+    result: Result
+    given: Settings | None
+
+    @property
+    def settings(self) -> Settings:
+        assert self.given is not None, self.result.output
+        return self.given
+
+    @property
+    def exit_code(self) -> int:
+        return self.result.exit_code
+
+    @property
+    def output(self) -> str:
+        return self.result.output
+
+    @property
+    def stdout(self) -> str:
+        return self.result.stdout
+
+    @property
+    def stderr(self) -> str:
+        return self.result.stderr
+
+
+class Serve(Protocol):
+    def __call__(self, *arguments: str, environ: Mapping[str, str] | None = None, code: int = 0) -> Served: ...
+
+
+class Service:
+    """In the place of the server: it only keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.given: Settings | None = None
+        self.code = 0
+
+    def run(self, settings: Settings, environ: Mapping[str, str]) -> int:
+        self.given = settings
+        return self.code
 
 
 @pytest.fixture
-def serve(monkeypatch, tmp_path):
-    """Run ``serve`` with a server that only keeps what it was given; ``.given`` is None if it did not run."""
-    service = SimpleNamespace(given=None, code=0)
+def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
+    """Run ``serve`` with such a server."""
+    service = Service()
+    monkeypatch.setattr("haproxy_telemetry.service", service, raising=False)
 
-    def run_service(settings, environ):
-        service.given = settings
-        return service.code
-
-    monkeypatch.setattr("haproxy_telemetry.service", SimpleNamespace(run=run_service), raising=False)
-
-    def serve(*arguments, environ=None, code=0):
+    def serve(*arguments: str, environ: Mapping[str, str] | None = None, code: int = 0) -> Served:
         service.given, service.code = None, code
-        result = CliRunner().invoke(main, ["serve", *arguments], env=environ)
-        result.settings = service.given
-        return result
+        return Served(CliRunner().invoke(main, ["serve", *arguments], env=environ), service.given)
 
     return serve
 
 
-def test_every_flag_reaches_the_server(serve):
+def test_every_flag_reaches_the_server(serve: Serve) -> None:
     flags = "--listen [::1]:0 --listen unix:/a --strict-dsl --var-scope sess --var-scope res --export file"
     result = serve(*flags.split(), "--export-file", "/b c", "--log-format", "json", "--log-level", "error")
     settings = result.settings
@@ -41,32 +82,33 @@ def test_every_flag_reaches_the_server(serve):
     assert (settings.log.format, settings.log.level) == ("json", "error")
 
 
-def test_file_environment_and_flags_reach_the_server_in_their_order(serve, tmp_path):
+def test_file_environment_and_flags_reach_the_server_in_their_order(serve: Serve, tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
     path.write_text("listen = ['a:1']\n[trace]\nttl = 1\nmax_spans = 1\n")
     environ = {"HAPROXY_TELEMETRY_LISTEN": "b:1", "HAPROXY_TELEMETRY_TRACE_TTL": "2"}
     settings = serve("--config", str(path), "--listen", "c:1", environ=environ).settings
-    assert (settings.listen[0].host, settings.trace.ttl, settings.trace.max_spans) == ("c", 2.0, 1)
+    assert settings.listen == (TcpAddress("c", 1),)
+    assert (settings.trace.ttl, settings.trace.max_spans) == (2.0, 1)
 
 
 @pytest.mark.parametrize("code", [0, 1])
-def test_the_exit_code_is_that_of_the_server(serve, code):
+def test_the_exit_code_is_that_of_the_server(serve: Serve, code: int) -> None:
     assert serve(code=code).exit_code == code
 
 
-def test_wrong_settings_are_one_line_and_code_2_and_no_server(serve):
+def test_wrong_settings_are_one_line_and_code_2_and_no_server(serve: Serve) -> None:
     result = serve("--listen", "7000")
-    assert (result.exit_code, result.stdout, result.settings) == (2, "", None)
+    assert (result.exit_code, result.stdout, result.given) == (2, "", None)
     assert result.stderr.count("\n") == 1
     assert result.stderr.startswith(
         "haproxy-telemetry: command line: --listen is '7000': there is no port; an address is HOST:PORT"
     )
 
 
-def test_check_prints_a_file_that_gives_the_same_settings_and_does_not_serve(serve, tmp_path):
+def test_check_prints_a_file_that_gives_the_same_settings_and_does_not_serve(serve: Serve, tmp_path: Path) -> None:
     flags = ["--listen", "[::1]:7", "--strict-dsl", "--export", "file", "--export-file", '/a "b" \\c\té']
     result = serve("--check", *flags, environ={"HAPROXY_TELEMETRY_TRACE_UPSTREAM_SPAN": "origin\x7f"})
-    assert (result.exit_code, result.settings) == (0, None)
+    assert (result.exit_code, result.given) == (0, None)
     path = tmp_path / "agent.toml"
     path.write_text(result.stdout)
     assert (
@@ -75,7 +117,7 @@ def test_check_prints_a_file_that_gives_the_same_settings_and_does_not_serve(ser
     )
 
 
-def test_check_says_where_each_setting_comes_from(serve, tmp_path):
+def test_check_says_where_each_setting_comes_from(serve: Serve, tmp_path: Path) -> None:
     path = tmp_path / "agent.toml"
     path.write_text("[trace]\nttl = 1\n")
     lines = serve("-t", "-c", str(path), "--log-level", "debug").stdout.splitlines()
@@ -86,7 +128,7 @@ def test_check_says_where_each_setting_comes_from(serve, tmp_path):
     ]
 
 
-def test_check_says_where_otlp_goes_and_keeps_its_secrets(serve):
+def test_check_says_where_otlp_goes_and_keeps_its_secrets(serve: Serve) -> None:
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_HEADERS": "key=secret"}
     result = serve("--check", environ=environ)
     assert "http://127.0.0.1:4318/v1/traces" in result.stdout
@@ -101,7 +143,7 @@ def test_check_says_where_otlp_goes_and_keeps_its_secrets(serve):
         {"OTEL_RESOURCE_ATTRIBUTES": "nonsense"},
     ],
 )
-def test_check_finds_what_is_wrong_with_the_variables_of_opentelemetry(serve, environ):
+def test_check_finds_what_is_wrong_with_the_variables_of_opentelemetry(serve: Serve, environ: dict[str, str]) -> None:
     result = serve("--check", environ=environ)
     (name,) = environ
     assert (result.exit_code, result.stdout) == (2, "")
@@ -109,12 +151,12 @@ def test_check_finds_what_is_wrong_with_the_variables_of_opentelemetry(serve, en
 
 
 @pytest.mark.parametrize("arguments", [["--export", "file"], ["--config", "/nowhere/agent.toml"], ["--no-such-flag"]])
-def test_check_of_what_is_wrong_exits_with_2(serve, arguments):
+def test_check_of_what_is_wrong_exits_with_2(serve: Serve, arguments: list[str]) -> None:
     result = serve("--check", *arguments)
-    assert (result.exit_code, result.stdout, result.settings) == (2, "", None)
+    assert (result.exit_code, result.stdout, result.given) == (2, "", None)
 
 
-def test_a_path_that_is_no_utf_8_can_be_shown(serve):
+def test_a_path_that_is_no_utf_8_can_be_shown(serve: Serve) -> None:
     result = serve("--check", "--export", "file", "--export-file", "/a\udcff")
     assert result.exit_code == 0
     assert r"/a\\udcff" in result.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from secrets import token_hex
 
 import pytest
@@ -45,7 +46,7 @@ def test_a_callers_trace_goes_on(proxy: Proxy, form: str) -> None:
     assert {span.trace_state for span in trace.spans} == {"a=1,b=2"}
 
 
-INVALID = {
+INVALID: dict[str, Callable[[str], str]] = {
     "upper case": lambda trace: f"00-{trace.upper()}-{SPAN}-01",
     "zero trace": lambda _: f"00-{'0' * 32}-{SPAN}-01",
     "zero span": lambda trace: f"00-{trace}-{'0' * 16}-01",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from haproxy_telemetry.settings import ListenError, TcpAddress, UnixAddress, parse_listen
+from haproxy_telemetry.settings import ListenAddress, ListenError, TcpAddress, UnixAddress, parse_listen
 
 
 @pytest.mark.parametrize(
@@ -20,12 +20,12 @@ from haproxy_telemetry.settings import ListenError, TcpAddress, UnixAddress, par
         ("unix:/" + "x" * 106, UnixAddress("/" + "x" * 106)),
     ],
 )
-def test_each_form_is_read(text, address):
+def test_each_form_is_read(text: str, address: ListenAddress) -> None:
     assert parse_listen(text) == address
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:7000", "[::1]:0", "unix:/run/spop.sock"])
-def test_an_address_is_written_as_it_is_read(text):
+def test_an_address_is_written_as_it_is_read(text: str) -> None:
     assert str(parse_listen(text)) == text
 
 
@@ -64,7 +64,7 @@ def test_an_address_is_written_as_it_is_read(text):
         ("unix:/" + "é" * 54, "at most 107 bytes, this one 109"),
     ],
 )
-def test_anything_else_is_refused_with_the_right_forms(text, reason):
+def test_anything_else_is_refused_with_the_right_forms(text: str, reason: str) -> None:
     with pytest.raises(ListenError) as caught:
         parse_listen(text)
     assert caught.value.text == text

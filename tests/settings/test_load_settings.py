@@ -1,5 +1,6 @@
 """From file, environment and flags to settings: what wins, and what each mistake is told as."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,19 +17,23 @@ from haproxy_telemetry.settings.catalog import SETTINGS
 from haproxy_telemetry.settings.errors import BadValueError, ConflictError, UnknownSettingError
 from haproxy_telemetry.settings.toml import as_toml
 
+WriteFile = Callable[[str], Path]
+
 
 @pytest.fixture
-def file(tmp_path):
+def file(tmp_path: Path) -> WriteFile:
     path = tmp_path / "agent.toml"
 
-    def write(text):
+    def write(text: str) -> Path:
         path.write_text(text)
         return path
 
     return write
 
 
-def mistake(config=None, environ=None, flags=None):
+def mistake(
+    config: Path | None = None, environ: Mapping[str, str] | None = None, flags: Mapping[str, object] | None = None
+) -> SettingsError:
     with pytest.raises(SettingsError) as caught:
         load_settings(config, environ or {}, flags or {})
     return caught.value
@@ -37,7 +42,7 @@ def mistake(config=None, environ=None, flags=None):
 # What is not given
 
 
-def test_nothing_given_is_the_defaults():
+def test_nothing_given_is_the_defaults() -> None:
     settings = load_settings(None, {"PATH": "/bin", "OTEL_SERVICE_NAME": "edge"}, {})
     assert settings == Settings()
     assert settings.listen == (TcpAddress("127.0.0.1", 7000),)
@@ -45,16 +50,16 @@ def test_nothing_given_is_the_defaults():
     assert settings.export.to == "otlp"
 
 
-def test_flags_that_were_not_used_do_not_count():
+def test_flags_that_were_not_used_do_not_count() -> None:
     flags = {"listen": (), "dsl.strict": False, "export.to": None}
     assert load_settings(None, {"HAPROXY_TELEMETRY_DSL_STRICT": "true"}, flags).dsl.strict is True
 
 
-def test_an_empty_variable_and_an_empty_file_count_as_not_given(file):
+def test_an_empty_variable_and_an_empty_file_count_as_not_given(file: WriteFile) -> None:
     assert load_settings(file(""), {"HAPROXY_TELEMETRY_LISTEN": "", "HAPROXY_TELEMETRY_CONFIG": ""}, {}) == Settings()
 
 
-def test_every_default_is_within_its_own_bounds(file):
+def test_every_default_is_within_its_own_bounds(file: WriteFile) -> None:
     text = as_toml(load(None, {}, {}))
     assert load_settings(file(text), {}, {}) == Settings()
 
@@ -62,7 +67,7 @@ def test_every_default_is_within_its_own_bounds(file):
 # What is given, and what wins
 
 
-def test_each_source_gives_every_kind_of_value(file):
+def test_each_source_gives_every_kind_of_value(file: WriteFile) -> None:
     path = file(
         'listen = ["[::1]:0", "unix:/a"]\n'
         "[dsl]\nstrict = true\n[variables]\nscopes = ['proc']\n[trace]\nttl = 7\nmax_traces = 3\nupstream_span = 'x'\n"
@@ -100,7 +105,7 @@ def test_each_source_gives_every_kind_of_value(file):
     assert settings.trace.max_spans == Settings().trace.max_spans
 
 
-def test_flags_win_over_the_environment_and_that_over_the_file(file):
+def test_flags_win_over_the_environment_and_that_over_the_file(file: WriteFile) -> None:
     path = file('listen = ["a:1"]\n[log]\nlevel = "error"\nformat = "json"\n[trace]\nttl = 1\n')
     environ = {"HAPROXY_TELEMETRY_LISTEN": "b:2", "HAPROXY_TELEMETRY_LOG_LEVEL": "warning"}
     loaded = load(path, environ, {"listen": ("c:3",)})
@@ -113,12 +118,12 @@ def test_flags_win_over_the_environment_and_that_over_the_file(file):
     assert loaded.origins["trace.max_spans"] == "default"
 
 
-def test_the_environment_can_take_back_what_the_file_says(file):
+def test_the_environment_can_take_back_what_the_file_says(file: WriteFile) -> None:
     path = file("[dsl]\nstrict = true\n")
     assert load_settings(path, {"HAPROXY_TELEMETRY_DSL_STRICT": "false"}, {}).dsl.strict is False
 
 
-def test_the_environment_can_name_the_file_and_the_flag_wins(file, tmp_path):
+def test_the_environment_can_name_the_file_and_the_flag_wins(file: WriteFile, tmp_path: Path) -> None:
     environ = {"HAPROXY_TELEMETRY_CONFIG": str(file("[trace]\nttl = 1\n"))}
     other = tmp_path / "other.toml"
     other.write_text("[trace]\nttl = 2\n")
@@ -126,15 +131,15 @@ def test_the_environment_can_name_the_file_and_the_flag_wins(file, tmp_path):
     assert load_settings(other, environ, {}).trace.ttl == 2.0
 
 
-def test_settings_cannot_be_changed():
+def test_settings_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
-        Settings().trace.ttl = 1.0
+        Settings().trace.ttl = 1.0  # type: ignore[misc]  # what the test is about
 
 
 # What does not exist
 
 
-def test_an_unknown_key_is_told_with_file_line_and_the_nearest(file):
+def test_an_unknown_key_is_told_with_file_line_and_the_nearest(file: WriteFile) -> None:
     path = file("# a comment\n[trace]\nttl = 1\nmax_trace = 5\n")
     error = mistake(path)
     assert isinstance(error, UnknownSettingError)
@@ -154,31 +159,33 @@ def test_an_unknown_key_is_told_with_file_line_and_the_nearest(file):
         ("log = {levl = 'info'}", None, "[log] level"),
     ],
 )
-def test_the_nearest_name_is_found(file, text, line, nearest):
+def test_the_nearest_name_is_found(file: WriteFile, text: str, line: int | None, nearest: str) -> None:
     path = file(text)
     error = mistake(path)
+    assert isinstance(error, UnknownSettingError)
     assert error.nearest == nearest
     assert error.where == (f"{path}:{line}" if line else str(path))
 
 
-def test_a_name_that_is_like_none_gets_the_list_of_all(file):
+def test_a_name_that_is_like_none_gets_the_list_of_all(file: WriteFile) -> None:
     error = mistake(file("[log]\nzzzz = 1"))
+    assert isinstance(error, UnknownSettingError)
     assert error.nearest == ""
     assert "known are [log] format, [log] level, " in str(error)
 
 
-def test_an_unknown_variable_is_told_with_the_nearest():
+def test_an_unknown_variable_is_told_with_the_nearest() -> None:
     error = mistake(environ={"HAPROXY_TELEMETRY_TRACE_TLL": "5"})
     assert str(error) == (
         "environment: unknown setting HAPROXY_TELEMETRY_TRACE_TLL; did you mean HAPROXY_TELEMETRY_TRACE_TTL?"
     )
 
 
-def test_an_unknown_variable_is_an_error_even_if_it_is_empty():
+def test_an_unknown_variable_is_an_error_even_if_it_is_empty() -> None:
     assert isinstance(mistake(environ={"HAPROXY_TELEMETRY_LISTN": ""}), UnknownSettingError)
 
 
-def test_the_variables_that_kubernetes_makes_for_a_service_are_no_settings():
+def test_the_variables_that_kubernetes_makes_for_a_service_are_no_settings() -> None:
     links = {
         "HAPROXY_TELEMETRY_SERVICE_HOST": "10.0.0.1",
         "HAPROXY_TELEMETRY_SERVICE_PORT": "7000",
@@ -233,7 +240,7 @@ def test_the_variables_that_kubernetes_makes_for_a_service_are_no_settings():
         ("[export]\nfile = ''", "[export] file is '': expected the path of a file"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_key_and_what_would_be_right(file, text, said):
+def test_a_wrong_value_is_told_with_its_key_and_what_would_be_right(file: WriteFile, text: str, said: str) -> None:
     path = file(text)
     error = mistake(path)
     assert isinstance(error, BadValueError)
@@ -255,39 +262,39 @@ def test_a_wrong_value_is_told_with_its_key_and_what_would_be_right(file, text, 
         ("TRACE_UPSTREAM_SPAN", "bytes \udcff"),
     ],
 )
-def test_a_wrong_variable_is_told_by_its_name(name, value):
+def test_a_wrong_variable_is_told_by_its_name(name: str, value: str) -> None:
     error = mistake(environ={f"HAPROXY_TELEMETRY_{name}": value})
     assert isinstance(error, BadValueError)
     assert str(error).startswith(f"environment: HAPROXY_TELEMETRY_{name} is ")
 
 
-def test_a_wrong_flag_is_told_by_its_name():
+def test_a_wrong_flag_is_told_by_its_name() -> None:
     error = mistake(flags={"log.level": "loud"})
     assert str(error) == "command line: --log-level is 'loud': expected one of debug, info, warning, error"
 
 
-def test_a_wrong_value_is_an_error_even_if_another_source_wins(file):
+def test_a_wrong_value_is_an_error_even_if_another_source_wins(file: WriteFile) -> None:
     error = mistake(environ={"HAPROXY_TELEMETRY_CONFIG": str(file("nonsense = 1"))}, flags={"listen": ("a:1",)})
     assert isinstance(error, UnknownSettingError)
 
 
-def test_an_address_that_stands_there_twice_is_refused_in_any_spelling():
+def test_an_address_that_stands_there_twice_is_refused_in_any_spelling() -> None:
     error = mistake(flags={"listen": ("[::1]:7000", "[0::1]:7000")})
     assert "[::1]:7000 stands there twice" in str(error)
     assert "unix:/a stands there twice" in str(mistake(flags={"listen": ("unix:/a", "unix:/a")}))
 
 
-def test_port_0_may_be_asked_for_twice():
+def test_port_0_may_be_asked_for_twice() -> None:
     assert len(load_settings(None, {}, {"listen": ("127.0.0.1:0", "127.0.0.1:0")}).listen) == 2
 
 
-def test_a_long_value_is_cut_and_a_control_character_is_shown_as_such(file):
+def test_a_long_value_is_cut_and_a_control_character_is_shown_as_such(file: WriteFile) -> None:
     error = mistake(environ={"HAPROXY_TELEMETRY_LOG_LEVEL": "\x1b[2J" + "x" * 10_000})
     assert str(error).isprintable()
     assert len(str(error)) < 300
 
 
-def test_every_number_has_both_bounds_and_every_setting_a_reason():
+def test_every_number_has_both_bounds_and_every_setting_a_reason() -> None:
     for setting in SETTINGS:
         assert setting.about.what
         assert setting.about.why.endswith(".")
@@ -300,17 +307,17 @@ def test_every_number_has_both_bounds_and_every_setting_a_reason():
 # What is right alone and wrong together
 
 
-def test_export_to_a_file_needs_a_path():
+def test_export_to_a_file_needs_a_path() -> None:
     error = mistake(flags={"export.to": "file"})
     assert isinstance(error, ConflictError)
     assert str(error) == "command line: --export is 'file', but [export] file is not given: a path is needed"
 
 
-def test_a_path_on_the_command_line_that_would_not_be_used_is_refused():
+def test_a_path_on_the_command_line_that_would_not_be_used_is_refused() -> None:
     assert "the path is used with --export file" in str(mistake(flags={"export.file": "/a"}))
 
 
-def test_a_path_in_the_file_may_wait_for_its_use(file):
+def test_a_path_in_the_file_may_wait_for_its_use(file: WriteFile) -> None:
     path = file("[export]\nfile = '/a'\nto = 'file'\n")
     assert load_settings(path, {}, {"export.to": "console"}).export.to == "console"
 
@@ -322,7 +329,7 @@ def test_a_path_in_the_file_may_wait_for_its_use(file):
         ("[wire]\nmax_frame_size = 2000000", 2, "one frame must fit"),
     ],
 )
-def test_bounds_that_contradict_each_other_are_refused(file, text, line, said):
+def test_bounds_that_contradict_each_other_are_refused(file: WriteFile, text: str, line: int, said: str) -> None:
     path = file(text)
     error = mistake(path)
     assert isinstance(error, ConflictError)
@@ -342,12 +349,12 @@ def test_bounds_that_contradict_each_other_are_refused(file, text, line, said):
         (b"a = " + b"[" * 100_000, "not TOML: "),
     ],
 )
-def test_a_file_that_is_no_toml_is_told(tmp_path, content, said):
+def test_a_file_that_is_no_toml_is_told(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "agent.toml"
     path.write_bytes(content)
     assert str(mistake(path)).startswith(f"{path}: {said}")
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path):
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert str(mistake(tmp_path / "none.toml")) == f"{tmp_path}/none.toml: No such file or directory"
     assert str(mistake(tmp_path)) == f"{tmp_path}: Is a directory"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from laboratory import Laboratory, message, say
 
 from haproxy_telemetry.spop import Message
@@ -18,7 +20,7 @@ REQUEST = Request(method=b"GET", target=b"/a?b=1", host=b"example.org", version=
 T0 = 1_000_000
 
 
-def end(**changes: object) -> EndOfStream:
+def end(**changes: Any) -> EndOfStream:
     whole = EndOfStream(
         key=b"stream-1",
         identity=IDENTITY,
