@@ -249,6 +249,30 @@ def test_what_depends_on_the_version_is_not_said_of_another_or_unknown_one(name:
         assert findings_of(admit(tmp_path, proxy, spoe, version)) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "version", "said"),
+    [
+        ("response-events-hang", "2.7.12", True),
+        ("response-events-hang", "2.8.0", False),
+        ("event-breaks-cache", "3.1.0", False),
+        ("server-maxconn", "3.0.11", False),
+        ("pool-low-conn-missing", "3.0.11", False),
+        ("pool-low-conn-missing", "3.1.0", True),
+        ("fragments-off", "3.1.0", False),
+        ("agent-mode", "3.0.11", True),
+    ],
+)
+def test_with_which_version_it_begins_or_ends(name: str, version: str, said: bool, tmp_path: Path) -> None:
+    case = [case for case in BROKEN if case.id == name][-1]
+    found = findings_of(admit(tmp_path, *broken_files(case), version=version))
+    assert [finding.kind.id for finding in found] == [name] * said
+
+
+def test_mode_spop_from_3_1_on(tmp_path: Path) -> None:
+    for version in ("3.1.0", "3.2.26", "unknown"):
+        assert findings_of(admit(tmp_path, replaced(PROXY, "    mode tcp", "    mode spop"), version=version)) == []
+
+
 @pytest.mark.parametrize("version", ["3.4.1", "3.5-dev6", "3.3.0"])
 def test_releases_in_which_the_crash_was_not_seen(version: str, tmp_path: Path) -> None:
     assert findings_of(admit(tmp_path, PROXY, late("on-tcp-response")[1], version)) == []

@@ -111,13 +111,13 @@ def _uses_cache(proxy: Proxy) -> bool:
 
 @warning(
     "response-events-hang",
-    "events of the response on 2.6",
-    "When the server answers fast, 2.6 loses `timeout processing` on on-server-session, on-tcp-response and"
-    " on-http-response: an agent that stops answering there holds the client for seconds. 2.8 and later are fine.",
+    "events of the response before 2.8",
+    "When the server answers fast, 2.6 (2.7 was not tried) loses `timeout processing` on on-server-session,"
+    " on-tcp-response and on-http-response: an agent that stops answering there holds the client for seconds. 2.8 and later are fine.",
 )
 def response_events_hang(setup: Setup) -> Iterator[Seen]:
-    """Any event after the server was chosen, on 2.6."""
-    if setup.version is None or not setup.version.is_branch(2, 6):
+    """Any event after the server was chosen."""
+    if not setup.before(2, 8):
         return
     for engine in setup.engines:
         late = [message for message in engine.sent if message.event in RESPONSE_EVENTS]
@@ -125,8 +125,8 @@ def response_events_hang(setup: Setup) -> Iterator[Seen]:
             names = ", ".join(message.name for message in late)
             yield Seen(
                 late[0].event_place,
-                f"{engine.agent}: on HAProxy 2.6 events of the response can lose `timeout processing`, and an agent"
-                f" that stops answering then holds clients ({names})",
+                f"{engine.agent}: on HAProxy {setup.version} events of the response can lose `timeout processing`, and"
+                f" an agent that stops answering then holds clients ({names})",
                 "leave these messages out of `messages`; the record tells the end of the stream. Or use 2.8 or later",
             )
 

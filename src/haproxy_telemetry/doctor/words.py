@@ -63,7 +63,7 @@ class _Splitter:
 
     def _escape(self, position: int) -> int:
         following = self._line[position + 1 : position + 2]
-        if following in _ESCAPES:
+        if following in _ESCAPES and (following != "$" or self._quote):  # as HAProxy does, unlike its manual
             self._add(_ESCAPES[following])
             return position + 2
         if found := _HEX.match(self._line, position + 1):
