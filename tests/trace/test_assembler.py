@@ -99,6 +99,14 @@ def test_several_lines_of_tracestate_are_one_list() -> None:
     assert propagation.tracestate == b"a=1,b=2"
 
 
+def test_a_tracestate_may_come_before_its_traceparent() -> None:
+    lab = Laboratory()
+    lab.notify(say((b"tracestate", b"a=1"), SPAN))
+    propagation = lab.notify(say(CALLER))
+    assert propagation is not None
+    assert propagation.tracestate == b"a=1"
+
+
 def test_absent_headers_come_as_null_and_mean_nothing() -> None:
     lab = Laboratory()
     lab.notify(say((b"traceparent", None), (b"tracestate", None), (b"baggage", None), SPAN, END))
@@ -206,16 +214,6 @@ def test_a_trace_expires_after_its_last_event_and_says_that_it_is_incomplete() -
     assert spans["A"].end_ns == spans["C"].end_ns == last_event
     assert {span.status for span in spans.values()} == {STATUS_UNSET}
     assert lab.stats.get("traces_incomplete", "expired") == 1
-
-
-def test_the_next_deadline_is_that_of_the_stream_heard_of_longest_ago() -> None:
-    lab = Laboratory(limits=TraceLimits(ttl_ns=SECOND))
-    assert lab.assembler.next_deadline() is None
-    lab.notify(say(SPAN, id=b"1"))
-    lab.notify(say(SPAN, id=b"2"))
-    second = lab.now
-    lab.notify(say((b"span", b"B"), id=b"1"))
-    assert lab.assembler.next_deadline() == second + SECOND
 
 
 def test_past_the_bound_the_stream_heard_of_longest_ago_goes_first() -> None:

@@ -421,3 +421,23 @@ def test_strictly_a_second_reference_is_ignored() -> None:
     lab.notify(say(SPAN, *TAG, (b"span", b"B"), (b"child-of", b"A"), (b"follows-from", b"nobody"), END))
     assert lab.problems == []
     assert lab.tree() == {"A": None, "B": "A"}
+
+
+def test_strictly_finish_means_what_is_there_when_it_is_read() -> None:
+    for finishes in ((END,), ((b"finish", b"old"),)):
+        lab = Laboratory(strict=True)
+        lab.notify(say((b"span", b"old"), *TAG))
+        lab.notify(say(*finishes, (b"span", b"new"), (b"child-of", b"old"), *TAG))
+        old_ended = lab.now
+        assert lab.problems == [], "old ends with the block, so it can still be referred to in it"
+        assert lab.finished == [], "new began after the finish"
+        lab.notify(say(END))
+        assert {name: span.end_ns for name, span in lab.spans().items()} == {"old": old_ended, "new": lab.now}
+
+
+def test_strictly_a_span_cannot_be_finished_before_it_begins() -> None:
+    lab = Laboratory(strict=True)
+    lab.notify(say(SPAN, (b"finish", b"A"), *TAG))
+    assert lab.assembler.live == 1
+    lab.notify(say(SPAN, *TAG, (b"finish", b"A")))
+    assert len(lab.trace.spans) == 1

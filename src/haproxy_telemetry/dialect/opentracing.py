@@ -68,6 +68,8 @@ class OpenTracingReader:
         self._log: list[Attribute] = []
         self._baggage: list[tuple[bytes, bytes]] = []
         self._finishes: list[bytes] = []
+        self._marks: list[bytes] = []
+        self._current = False  # some argument has spoken about the block's span
         # the run of values behind the last tag, log or baggage
         self._run_name = b""
         self._run: list[Value] = []
@@ -106,8 +108,7 @@ class OpenTracingReader:
         elif name == b"span":
             self._open_block(value)
         elif name == b"finish":
-            self._touched = True
-            self._finishes.append(self._text(value))
+            self._finish(value)
         elif name == b"child-of":
             self._refer(CHILD_OF, value)
         elif name == b"follows-from":
@@ -141,7 +142,7 @@ class OpenTracingReader:
 
     def _close_stream(self) -> None:
         if self._key is not None:
-            marks = tuple(self._finishes)  # left over only where strict mode gave up
+            marks = (*self._marks, *self._finishes)  # left over only where strict mode gave up
             identity = Identity(self._upstream, self._caller, self._untrusted, self._tracestate)
             self.told.append(
                 Told(
@@ -155,6 +156,7 @@ class OpenTracingReader:
         self._key = None
         self._blocks = []
         self._finishes = []
+        self._marks = []
         self._caller = self._tracestate = self._baggage_header = self._upstream = self._untrusted = b""
 
     def _caller_traceparent(self, value: Value) -> None:
@@ -193,7 +195,7 @@ class OpenTracingReader:
             self._hand_over(self._span if creates else None)
 
     def _hand_over(self, span: bytes | None) -> None:
-        if span is not None or self._finishes:
+        if span is not None or self._finishes or self._marks:
             self._blocks.append(
                 Block(
                     span,
@@ -202,21 +204,31 @@ class OpenTracingReader:
                     tuple(self._log),
                     tuple(self._baggage),
                     tuple(self._finishes),
+                    tuple(self._marks),
                     self._response_side,
                 )
             )
         self._span = None
         self._block_open = False
+        self._current = False
+        self._marks = []
         self._references = []
         self._attributes = []
         self._log = []
         self._baggage = []
         self._finishes = []
 
+    def _finish(self, value: Value) -> None:
+        """Strictly, ``finish`` means spans that are there when it is read, so not one that begins after it."""
+        self._touched = True
+        early = self._strict and not self._current
+        (self._marks if early else self._finishes).append(self._text(value))
+
     def _needs_span(self, name: bytes) -> bool:
         """Say whether a span is open to speak about; the block of a NULL name is left out in silence."""
         self._touched = True
         if self._span is not None:
+            self._current = True
             return True
         if not self._block_open:
             self._problem("span_missing", name, "the argument is left out; put span before it")

@@ -181,9 +181,13 @@ class Assembler:
     def _carry_out(self, trace: LiveTrace, told: Told, now: int) -> bool:
         """Do one message's blocks; ``False`` where strict mode gives up the rest of the frame."""
         for block in told.blocks:
+            marked = [span for name in block.marks for span in self._named(trace, name, None)]
             if block.span is not None and not self._speak(trace, block, now):
-                trace.marks.extend(block.finishes)
+                trace.marks.extend((*block.marks, *block.finishes))
                 return False
+            for span in marked:
+                if not span.end_ns:
+                    trace.finish(span, now)
             self._finish_all(trace, block, now)
         trace.marks.extend(told.marks)
         if told.start is not None:
@@ -342,14 +346,6 @@ class Assembler:
             self._finished.append(finished)
 
     # Ends that nobody told
-
-    def next_deadline(self) -> int | None:
-        """Return when :meth:`expire` has something to do next, or ``None`` while nothing lives."""
-        deadlines = [self._leaving[0][0]] if self._leaving else []
-        for trace in self._traces.values():
-            deadlines.append(trace.last_event_ns + self._limits.ttl_ns)
-            break
-        return min(deadlines, default=None)
 
     def expire(self, now: int) -> None:
         """End the traces whose grace is over, and those that nothing was heard of for ``ttl_ns``."""

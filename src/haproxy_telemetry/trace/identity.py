@@ -12,7 +12,7 @@ from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.live import LiveTrace
 from haproxy_telemetry.trace.spans import FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, Attribute, SpanLink
 from haproxy_telemetry.trace.stream import Identity
-from haproxy_telemetry.trace.w3c import SpanContext, parse_traceparent, parse_tracestate
+from haproxy_telemetry.trace.w3c import MAX_TRACE_STATE_BYTES, SpanContext, parse_traceparent, parse_tracestate
 
 _UNTRUSTED: Final[tuple[Attribute, ...]] = ((b"haproxy.link", b"untrusted caller"),)
 _OTHER_TRACE: Final[tuple[Attribute, ...]] = ((b"haproxy.link", b"caller of another trace"),)
@@ -31,8 +31,10 @@ def adopt(trace: LiveTrace, identity: Identity, stats: Stats) -> None:
             _adopt_upstream(trace, upstream)
     if caller is not None and caller.span_id != trace.upstream_id:
         _adopt_caller(trace, caller)
-    if identity.tracestate and trace.remote_span_id and not trace.trace_state:
-        trace.trace_state = parse_tracestate(identity.tracestate)
+    if identity.tracestate and not trace.tracestate_header:
+        trace.tracestate_header = identity.tracestate[: MAX_TRACE_STATE_BYTES + 1]  # too long is invalid
+    if trace.tracestate_header and trace.remote_span_id and not trace.trace_state:
+        trace.trace_state = parse_tracestate(trace.tracestate_header)
         trace.said = trace.said and (trace.made_by_haproxy or not trace.trace_state)
     if identity.untrusted:
         untrusted = _parse(identity.untrusted, stats)

@@ -30,7 +30,8 @@ class Reference(NamedTuple):
 class Block(NamedTuple):
     """One span's part of a message: create it or speak to it, then finish what is named.
 
-    ``span`` is ``None`` where only ``finishes`` are asked for. ``response_side`` says on which side of the
+    ``span`` is ``None`` where only ``finishes`` are asked for. ``marks`` are finishes too, of spans that are open
+    before this block does anything (strict). ``response_side`` says on which side of the
     stream a span that starts here belongs, for ``*req*`` and ``*res*``.
     """
 
@@ -40,6 +41,7 @@ class Block(NamedTuple):
     log: tuple[Attribute, ...]
     baggage: tuple[tuple[bytes, bytes], ...]
     finishes: tuple[bytes, ...]
+    marks: tuple[bytes, ...]
     response_side: bool
 
 

@@ -106,6 +106,7 @@ class LiveTrace:
     ``said``: HAProxy knows the context as it is now. ``made_by_haproxy``: it made the context itself, and has sent
     it upstream. ``links``: callers that are no parents; they belong to the first span.
 
+    ``tracestate_header`` is the caller's, which counts only if its traceparent does: that may come later.
     ``start``, ``attributes`` and ``end``: what was told of the stream as a whole. ``leaving``: it has ended, by its
     spans or by its record, and waits for the other for a moment.
     """
@@ -131,6 +132,7 @@ class LiveTrace:
         "start",
         "trace_id",
         "trace_state",
+        "tracestate_header",
         "upstream_id",
         "upstream_taken",
     )
@@ -145,6 +147,7 @@ class LiveTrace:
         self.remote_span_id = b""
         self.flags = FLAG_SAMPLED
         self.trace_state = b""
+        self.tracestate_header = b""
         self.baggage: dict[bytes, bytes] = {}
         self.service: bytes | None = None
         self.spans: list[OpenSpan] = []
