@@ -312,7 +312,8 @@ def test_the_agents_of_a_server_template_count_each(tmp_path: Path) -> None:
 def test_unique_ids_are_asked_of_the_frontends_that_lead_to_a_filter_in_a_backend(tmp_path: Path) -> None:
     line = "    filter spoe engine otel config spoe.cfg\n"
     proxy = replaced(replaced(PROXY, line, ""), "backend origin\n", "backend origin\n" + line)
-    assert findings_of(admit(tmp_path, proxy)) == []
+    elsewhere = "frontend untraced\n    bind 127.0.0.1:7009\n    default_backend other\n\nbackend other\n"
+    assert findings_of(admit(tmp_path, proxy + elsewhere)) == []
     found = findings_of(admit(tmp_path, replaced(proxy, "    unique-id-format %[uuid]\n", "")))
     assert [(finding.kind.id, line_of(finding)) for finding in found] == [("unique-id-missing", "frontend web")]
 

@@ -113,7 +113,8 @@ def _uses_cache(proxy: Proxy) -> bool:
     "response-events-hang",
     "events of the response before 2.8",
     "When the server answers fast, 2.6 (2.7 was not tried) loses `timeout processing` on on-server-session,"
-    " on-tcp-response and on-http-response: an agent that stops answering there holds the client for seconds. 2.8 and later are fine.",
+    " on-tcp-response and on-http-response: an agent that stops answering there holds the client for"
+    " seconds. 2.8 and later are fine.",
 )
 def response_events_hang(setup: Setup) -> Iterator[Seen]:
     """Any event after the server was chosen."""
