@@ -49,7 +49,8 @@ def test_a_single_file_is_printed_alone() -> None:
 
 def test_the_printed_command_makes_the_same_again(tmp_path: Path) -> None:
     arguments = ["detailed", "--agent", "unix:/run/a b", "--agent", "h:1", "--records", "unix:/r", "--trust",
-                 "{ src ::1 }", "--no-cache", "--example", "--bind", "unix:/in", "--origin", "[::1]:80"]  # fmt: skip
+                 "{ src ::1 }", "--service", "edge", "--no-cache", "--example", "--bind", "unix:/in",
+                 "--origin", "[::1]:80"]  # fmt: skip
     first = told(*arguments).stdout
     made = next(line for line in first.splitlines() if line.startswith("# Made by: "))
     assert made.startswith("# Made by: haproxy-telemetry config detailed --haproxy-version 3.2.1 --agent 'unix:/run/a")

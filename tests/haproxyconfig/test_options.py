@@ -106,6 +106,17 @@ def test_bind_takes_what_haproxy_does(text: str, bind: str) -> None:
     assert hc.parse_bind(text) == bind
 
 
+@pytest.mark.parametrize("name", ["edge", "eu-1/edge.http", "a" * 64])
+def test_a_service_has_a_plain_name(name: str) -> None:
+    assert hc.Options(hc.Profile.STANDARD, hc.parse_version("3.2"), service=name).service == name
+
+
+@pytest.mark.parametrize("name", ["a b", "a\n", 'a"', "a'", "a%b", "a)", "$a", "\u00e9", "a" * 65])
+def test_a_service_that_could_break_a_file_is_refused(name: str) -> None:
+    with pytest.raises(hc.OptionError, match=r"--service .* up to 64 of"):
+        hc.Options(hc.Profile.STANDARD, hc.parse_version("3.2"), service=name)
+
+
 def test_an_example_cannot_know_an_acl_by_name() -> None:
     example = hc.Example("127.0.0.1:80", hc.parse_origin("127.0.0.1:81"))
     options = {"profile": hc.Profile.STANDARD, "version": hc.parse_version("3.2"), "example": example}

@@ -129,6 +129,19 @@ def test_standard_asks_once_and_says_what_the_agent_needs() -> None:
     assert events(written()[hc.SPOE]) == ["on-frontend-http-request"]
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("mode", list(hc.Mode))
+@pytest.mark.parametrize("version", ["3.0", "3.2"])
+def test_a_service_is_told_by_the_record_and_by_the_first_message(version: str, mode: hc.Mode, profile: str) -> None:
+    options = hc.Options(hc.Profile(profile), hc.parse_version(version), mode=mode)
+    with_service = together(written(version, profile, mode=mode, service="edge"))
+    assert [line.count('"svc":"edge"') for line in with_service if "log-format" in line or "on close" in line] == [1]
+    told = [line for line in with_service if 'str("edge")' in line]
+    tag, argument = 'args   tag=str("service.name") str("edge")', 'args svc=str("edge")'
+    assert told == ([tag if profile == "detailed" else argument] if options.uses_spoe else [])
+    assert not [line for line in together(written(version, profile, mode=mode)) if "svc" in line or "service" in line]
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_zero_wait_has_nothing_of_spoe(version: str) -> None:
     files = written(version, "zero-wait")

@@ -101,6 +101,7 @@ def options(version: HaproxyVersion, profile: str = "zero-wait", **chosen: Any) 
         cache=chosen.get("cache", True),
         example=example and hc.Example(hc.parse_bind(example[0]), hc.parse_origin(example[1])),
         spoe_path=chosen.get("spoe_path", "/etc/haproxy/spoe-otel.cfg"),
+        service=chosen.get("service", ""),
     )
 
 
@@ -318,7 +319,7 @@ def test_the_longest_record_fits_into_its_line(
     start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, records: RecordSocket
 ) -> None:
     """Each of these bytes takes as many in JSON as any can: six for a control character, two for a quote."""
-    running = Running(start_haproxy, version, origin, records=records.address)
+    running = Running(start_haproxy, version, origin, records=records.address, service="s" * 64)
     host = b"\x01" if version.number < (2, 8) else b"h"  # later ones refuse it in a host
     headers = [b"host: " + host * 2500, b"user-agent: " + b"\x02" * 2500, b"traceparent: " + VALID.encode() ,
                b"tracestate: a=" + b'"' * 510]  # fmt: skip

@@ -82,6 +82,10 @@ def test_a_whole_line() -> None:
     )
 
 
+def test_the_service_is_the_agents_unless_the_record_says_another() -> None:
+    assert (parse_record(written()).service, parse_record(written(svc="edge")).service) == (b"", b"edge")
+
+
 # Start and end
 
 
@@ -282,7 +286,7 @@ def test_a_missing_key_is_named(key: str) -> None:
     assert error_of(written(**{key: None})) == ("missing_field", key)
 
 
-@pytest.mark.parametrize("key", ["tp", "link", "ts", "t0", "v", "uri", "host", "ua", "tls", "err"])
+@pytest.mark.parametrize("key", ["tp", "link", "ts", "t0", "v", "uri", "host", "ua", "tls", "err", "svc"])
 def test_a_key_that_may_be_missing(key: str) -> None:
     assert parse_record(written(**{key: None})).key == b"an-id"
 

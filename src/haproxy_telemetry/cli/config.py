@@ -39,6 +39,7 @@ class WrongOption(click.ClickException):
               help="Where the agent takes records: udp:HOST:PORT or unix:/path.")  # fmt: skip
 @click.option("--trust", metavar="always|never|ACL", default="always", show_default=True,
               help="Whose traceparent is believed; an ACL is a name, or '{ src 10.0.0.0/8 }'.")  # fmt: skip
+@click.option("--service", metavar="NAME", default="", help="The spans' service.name. Default: the agent's own.")
 @click.option("--mode", type=click.Choice([mode.value for mode in hc.Mode]), default="http", show_default=True,
               help="The mode of the frontends.")  # fmt: skip
 @click.option("--no-cache", is_flag=True, help="HAProxy's cache is not used: allows two more events on 3.2 and 3.3.")
@@ -86,6 +87,7 @@ def _options(profile: str, version: hc.Version, folder: Path | None, chosen: Map
         cache=not chosen["no_cache"],
         example=_example(chosen),
         spoe_path=str(spoe / hc.SPOE),
+        service=chosen["service"],
     )
 
 
@@ -115,6 +117,7 @@ def _command(options: hc.Options) -> str:
         words += [word for agent in options.agents for word in ("--agent", str(agent))]
     words += ["--records", str(options.records)]
     words += ["--trust", str(options.trust)] if options.http else ["--mode", "tcp"]
+    words += ["--service", options.service] if options.service else []
     words += [] if options.cache else ["--no-cache"]
     if options.example is not None:
         bind = options.example.bind.replace("unix@", "unix:")

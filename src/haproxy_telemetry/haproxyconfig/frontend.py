@@ -87,7 +87,7 @@ def _records(options: Options) -> Rule:
 
 def record_format(options: Options) -> str:
     """Return the log-format of the record."""
-    return record.http_format() if options.http else record.tcp_format()
+    return record.http_format(options.service) if options.http else record.tcp_format(options.service)
 
 
 _WHY_RECORD = (

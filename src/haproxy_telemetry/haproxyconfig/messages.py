@@ -23,11 +23,11 @@ class Message(NamedTuple):
 def messages_of(options: Options) -> tuple[Message, ...]:
     """Return the messages in the order in which they are sent."""
     if options.profile is Profile.STANDARD:
-        return (_request(),)
+        return (_request(options),)
     return tuple(message for message in _detailed(options) if events.is_used(options, message.event))
 
 
-def _request() -> Message:
+def _request(options: Options) -> Message:
     return Message(
         "otel:request",
         "All there is to say when a request has come: the agent starts its trace, the record ends it.\n"
@@ -37,13 +37,14 @@ def _request() -> Message:
             "up=var(txn.otel_up) tp=var(txn.otel_tp) link=var(txn.otel_link) ts=var(txn.otel_ts) t0=var(txn.otel_t0)",
             "fe=fe_name ci=src cp=src_port m=method uri=url v=req.ver",
             "host=req.fhdr(host) ua=req.fhdr(user-agent) tls=ssl_fc",
+            *((f'svc=str("{options.service}")',) if options.service else ()),
         ),
         events.FRONTEND_HTTP,
     )  # fmt: skip
 
 
 def _detailed(options: Options) -> Iterator[Message]:
-    yield _client_session()
+    yield _client_session(options)
     yield _frontend_tcp()
     yield _frontend_http()
     yield _backend_tcp(options)
@@ -54,13 +55,14 @@ def _detailed(options: Options) -> Iterator[Message]:
     yield from _errors()
 
 
-def _client_session() -> Message:
+def _client_session(options: Options) -> Message:
     return Message(
         "opentracing:client-session",
         "The span of the whole stream, and the client's side of it.",
         (
             "id=unique-id",
             'span=str("HAProxy session")',
+            *((f'  tag=str("service.name") str("{options.service}")',) if options.service else ()),
             '  tag=str("span.kind") str("server")',
             '  tag=str("haproxy.frontend.name") fe_name',
             '  tag=str("haproxy.unique_id") unique-id',

@@ -35,6 +35,8 @@ PREDEFINED_ACLS: Final = frozenset(
      "HTTP_URL_STAR", "LOCALHOST", "METH_CONNECT", "METH_DELETE", "METH_GET", "METH_HEAD", "METH_OPTIONS",
      "METH_POST", "METH_PUT", "METH_TRACE", "RDP_COOKIE", "REQ_CONTENT", "TRUE", "WAIT_END"),
 )  # fmt: skip
+MAX_SERVICE: Final = 64
+_SERVICE = re.compile(rf"[A-Za-z0-9._/:@+-]{{1,{MAX_SERVICE}}}")
 _ACL_NAME = re.compile(r"!?[A-Za-z0-9_.:-]+")
 _OR = frozenset(("or", "||", "OR"))
 
@@ -91,7 +93,7 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class Options:
     """All choices. ``cache``: whether HAProxy's cache may be in use. ``spoe_path``: where the SPOE file will be; in an
-    example it is beside the other."""
+    example it is beside the other. ``service``: the ``service.name`` of the spans; ``""``: the agent's."""
 
     profile: Profile
     version: Version
@@ -102,6 +104,7 @@ class Options:
     cache: bool = True
     example: Example | None = None
     spoe_path: str = f"/etc/haproxy/{SPOE}"
+    service: str = ""
 
     def __post_init__(self) -> None:
         if self.example is not None and (unknown := _undefined_acls(self.trust.condition)):
@@ -112,6 +115,7 @@ class Options:
         if not self.agents and self.uses_spoe:
             raise OptionError("--agent", "", "the profile needs an agent")
         _printable("--write", self.spoe_path)
+        _check_service(self.service)
 
     @property
     def http(self) -> bool:
@@ -175,6 +179,12 @@ def _address(option: str, text: str, whole: str | None = None) -> ListenAddress:
     if isinstance(address, TcpAddress) and address.port == 0:
         raise OptionError(option, whole or text, "the port is 0: HAProxy must know it")
     return address
+
+
+def _check_service(name: str) -> None:
+    """A name stands in JSON, in a log-format and in a sample: what none of them reads as its own goes through."""
+    if name and not _SERVICE.fullmatch(name):
+        raise OptionError("--service", name, f"it has up to {MAX_SERVICE} of A-Z a-z 0-9 . _ - / : @ +")
 
 
 def _printable(option: str, text: str) -> None:

@@ -61,19 +61,23 @@ _REQUEST: Final = (
 _ERROR: Final = (("err", "%[var(txn.otel.err)]"),)
 
 
-def http_format() -> str:
-    """Return the log-format of frontends in HTTP mode."""
+def http_format(service: str = "") -> str:
+    """Return the log-format of frontends in HTTP mode. ``service`` is checked (``Options``)."""
     times = (("t0", "%[var(txn.otel_t0)]"), ("t1", "%[date(0,us)]"))
     end = (("st", "%ST"), ("tc", "%tsc"))
     timers = ("%TR", "%Tw", "%Tc", "%Tr", "%Ta", "%Tt")
-    return _object(_IDENTITY + _CALLER + times, timers, end + _WHERE + _REQUEST + _ERROR)
+    return _object(_identity(service) + _CALLER + times, timers, end + _WHERE + _REQUEST + _ERROR)
 
 
-def tcp_format() -> str:
+def tcp_format(service: str = "") -> str:
     """Return the log-format of frontends in TCP mode: no request, no status, and Tt is all the time there was."""
     times = (("t1", "%[date(0,us)]"),)
     timers = ("-1", "%Tw", "%Tc", "-1", "%Tt", "%Tt")
-    return _object(_IDENTITY + times, timers, (("tc", "%ts"), *_WHERE, *_ERROR))
+    return _object(_identity(service) + times, timers, (("tc", "%ts"), *_WHERE, *_ERROR))
+
+
+def _identity(service: str) -> tuple[tuple[str, str], ...]:
+    return (*_IDENTITY, ("svc", service)) if service else _IDENTITY
 
 
 def _object(before: tuple[tuple[str, str], ...], timers: tuple[str, ...], after: tuple[tuple[str, str], ...]) -> str:

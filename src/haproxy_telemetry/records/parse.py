@@ -69,6 +69,7 @@ class _Line(msgspec.Struct):
     ua: str = ""
     tls: str = ""
     err: str = ""
+    svc: str = ""
 
 
 class _Mark(msgspec.Struct):
@@ -172,6 +173,7 @@ def _stream(line: _Line) -> EndOfStream:
         redispatched=line.rc.startswith("+"),
         spoe_error=_optional("err", line.err, _INT32_MAX),
         tcp=tcp,
+        service=_text(line.svc),
     )
 
 
