@@ -22,8 +22,10 @@ MAY_IMPORT = {
     "otlp": {"stats", "logs", "trace"},
     "exporters": {"stats", "logs", "trace", "otlp"},
     "records": {"trace"},
-    "agent": {"spop", "dialect", "records", "trace", "exporters", "stats", "logs"},
-    "server": {"agent", "settings", "clock", "logs", "stats"},
+    "engines": {"stats", "logs"},
+    "agent": {"engines", "spop", "dialect", "records", "trace", "exporters", "stats", "logs"},
+    "session": {"agent", "engines", "spop"},
+    "server": {"session", "agent", "settings", "clock", "logs", "stats"},
     "recordserver": {"server", "agent", "settings", "clock", "logs"},
     "service": {
         "server",
@@ -46,7 +48,19 @@ MAY_IMPORT = {
 }
 
 # Sockets, clocks, loops and chance have no place in these: what they need of them comes in as an argument.
-PURE = ["spop", "trace", "dialect", "records", "agent", "otlp/encode", "otlp/batch", "otlp/retry", "otlp/protobuf"]
+PURE = [
+    "spop",
+    "trace",
+    "dialect",
+    "records",
+    "agent",
+    "engines",
+    "session",
+    "otlp/encode",
+    "otlp/batch",
+    "otlp/retry",
+    "otlp/protobuf",
+]
 PURE += ["haproxyconfig"]
 IMPURE_MODULES = {"socket", "asyncio", "time", "threading", "selectors", "urllib3", "http", "subprocess", "os"}
 

@@ -1,7 +1,7 @@
 """The sockets: listening, and one protocol object a connection.
 
 All frames of one read are answered by one write, and everything else is done after it. Nothing here knows what
-the bytes mean: that is ``agent.py``.
+the bytes mean: that is ``session.py``.
 
 A connection ends in order: our last word, the end of our side, and then HAProxy's end is waited for, for a
 moment. To close with bytes unread would be a reset, and a reset can overtake the answers before it.
@@ -20,9 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, final
 
-from haproxy_telemetry.agent import Agent, Session
+from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
 from haproxy_telemetry.logs import fields
+from haproxy_telemetry.session import Session
 from haproxy_telemetry.settings import ListenAddress, RecordsAddress, UnixAddress
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.server")

@@ -7,8 +7,9 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from haproxy_telemetry.agent import Agent, Session
+from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.exporters import CloseReport
+from haproxy_telemetry.session import Session
 from haproxy_telemetry.spop import Scope
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.assembler import Assembler

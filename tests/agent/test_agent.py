@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from recorder import VERSIONS, Recorder, from_haproxy, hello
 
-from haproxy_telemetry.agent import MAX_ENGINES
+from haproxy_telemetry.engines import MAX_ENGINES
 from haproxy_telemetry.spop import Message, Scope, SetVar
 from haproxy_telemetry.spop.actions import parse_actions
 from haproxy_telemetry.spop.frames import parse_header
@@ -115,6 +115,16 @@ def test_a_missing_id_is_counted_and_answered() -> None:
     assert recorder.traces == []
 
 
+def test_a_frontend_without_ids_is_complained_of_once_whatever_its_messages(caplog: pytest.LogCaptureFixture) -> None:
+    recorder = Recorder()
+    recorder.receive("c", hello("2.6.12"))
+    for n, name in enumerate((b"opentracing:a", b"opentracing:b", b"otel:request"), 1):
+        recorder.receive("c", notify(Message(name, ((b"id", None),)), frame_id=n))
+    [complaint] = [line.__dict__["fields"] for line in caplog.records if line.levelname == "WARNING"]
+    assert complaint["reason"] == "id_null"
+    assert "unique-id-format" in complaint["so"]
+
+
 def test_a_broken_connection_leaves_the_others_and_their_traces_alone() -> None:
     recorder = Recorder()
     recorder.receive("good", hello("2.6.12"))
@@ -145,18 +155,18 @@ def test_an_engine_has_left_when_it_had_no_connection_for_a_minute() -> None:
     recorder = Recorder()
     recorder.receive("a", hello("2.6.12"))
     recorder.receive("b", hello("2.6.12"))
-    assert [engine.connections for engine in recorder.agent.engines.values()] == [2]
+    assert [engine.connections for engine in recorder.agent.engines.known.values()] == [2]
     recorder.sessions["a"].lost()
     recorder.sessions["b"].lost()
     recorder.agent.tick(recorder.now)
     recorder.agent.tick(recorder.now + 59_000_000_000)
     recorder.receive("c", hello("2.6.12"))
     recorder.agent.tick(recorder.now + 120_000_000_000)
-    assert [engine.connections for engine in recorder.agent.engines.values()] == [1]
+    assert [engine.connections for engine in recorder.agent.engines.known.values()] == [1]
     recorder.sessions["c"].lost()
     recorder.agent.tick(recorder.now)
     recorder.agent.tick(recorder.now + 60_000_000_000)
-    assert recorder.agent.engines == {}
+    assert recorder.agent.engines.known == {}
 
 
 def test_invented_engine_names_fill_no_memory() -> None:
@@ -166,11 +176,11 @@ def test_invented_engine_names_fill_no_memory() -> None:
     for number in range(MAX_ENGINES + 5):
         invented = b"%036d" % number
         recorder.receive(str(number), greeting[:name_at] + invented + greeting[name_at + 36 :])
-    assert len(recorder.agent.engines) == MAX_ENGINES
+    assert len(recorder.agent.engines.known) == MAX_ENGINES
     assert recorder.stats.get("engines_unlisted") == 5
     for session in recorder.sessions.values():
         session.lost()
-    assert not any(engine.connections for engine in recorder.agent.engines.values())
+    assert not any(engine.connections for engine in recorder.agent.engines.known.values())
 
 
 def test_the_agent_leaves_with_a_disconnect() -> None:

@@ -1,0 +1,138 @@
+"""One connection of a HAProxy: bytes in, bytes out; the answer first, the work after.
+
+Pure: a driver (``server.py``, a test) hands in bytes and the time, writes what it gets back, and only then calls
+:meth:`~.agent.Agent.carry_out`.
+"""
+
+from __future__ import annotations
+
+from typing import final
+
+from haproxy_telemetry.agent import Agent
+from haproxy_telemetry.engines import Engine
+from haproxy_telemetry.spop import (
+    Aborted,
+    Action,
+    AgentConnection,
+    Connected,
+    Disconnected,
+    Event,
+    Failed,
+    HealthChecked,
+    Notified,
+    Skipped,
+    StatusCode,
+    describe_status,
+)
+
+
+@final
+class Session:
+    """One connection of a HAProxy: bytes in, bytes out."""
+
+    def __init__(self, agent: Agent, peer: str) -> None:
+        self.peer = peer
+        self._agent = agent
+        self._stats = agent.stats
+        self._connection = AgentConnection(agent.limits)
+        self.greeted = False
+        self._engine: Engine | None = None
+        self._once = agent.once
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is to be closed once everything is written."""
+        return self._connection.closed
+
+    def receive(self, data: bytes, now: int) -> bytes:
+        """Take what came; return what is to be written at once, before :meth:`Agent.carry_out`."""
+        try:
+            events = self._connection.receive_data(data)
+        except Exception as error:
+            self._agent.bug("receive", error)
+            self._connection.disconnect(StatusCode.UNKNOWN, b"internal error of the agent")
+            return self._connection.data_to_send()
+        answered = 0
+        for event in events:
+            if isinstance(event, Notified):
+                self._answer(event, now)
+                answered += 1
+            else:
+                self._other(event)
+        if answered:
+            self._stats.count("frames_answered", "", answered)
+        return self._connection.data_to_send()
+
+    def _answer(self, notified: Notified, now: int) -> None:
+        """Acknowledge a NOTIFY in any case: a request waits for it."""
+        actions: list[Action] = []
+        try:
+            actions = self._agent.prepare(notified, now)
+        except Exception as error:
+            self._stats.count("frames_dropped", "internal_error")
+            self._agent.bug("prepare", error)
+        left_out = self._connection.acknowledge(notified, actions)
+        if left_out:
+            self._stats.count("variables_dropped", "frame_full", left_out)
+
+    def disconnect(self) -> bytes:
+        """Return the AGENT-DISCONNECT that ends the connection in order, or nothing if it has ended."""
+        if not self._connection.closed:
+            self._connection.disconnect(StatusCode.NORMAL, b"the agent stops")
+        return self._connection.data_to_send()
+
+    def lost(self) -> None:
+        """Say that the socket is gone. It tells nothing about the streams: others may carry them on."""
+        if self._engine is not None:
+            self._engine.connections -= 1
+            self._engine = None
+
+    def _other(self, event: Event) -> None:
+        if isinstance(event, Connected):
+            self._connected(event)
+        elif isinstance(event, HealthChecked):
+            self._stats.count("health_checks")
+        elif isinstance(event, Failed):
+            self._failed(event)
+        elif isinstance(event, Disconnected):
+            self._disconnected(event)
+        elif isinstance(event, Aborted):
+            self._stats.count("frames_aborted")
+        elif isinstance(event, Skipped):
+            self._stats.count("frames_skipped", event.reason)
+
+    def _connected(self, event: Connected) -> None:
+        self._stats.count("handshakes")
+        self.greeted = True
+        hello = event.hello
+        self._engine = self._agent.engines.came(
+            hello.engine_id or b"",
+            self.peer,
+            max_frame_size=hello.max_frame_size,
+            capabilities=b",".join(hello.capabilities),
+        )
+
+    def _failed(self, event: Failed) -> None:
+        error = event.error
+        self._stats.count("protocol_errors", error.status.name.lower())
+        self._once.warn_once(
+            ("failed", error.status),
+            "HAProxy broke the protocol",
+            peer=self.peer,
+            status=error.status.name,
+            error=error,
+        )
+
+    def _disconnected(self, event: Disconnected) -> None:
+        """HAProxy says goodbye: normal at a stop and after its idle time, else it has a complaint."""
+        self._stats.count(
+            "disconnects", event.status.name.lower() if isinstance(event.status, StatusCode) else "unknown"
+        )
+        if event.status not in (StatusCode.NORMAL, StatusCode.TIMEOUT):
+            self._once.warn_once(
+                ("disconnected", event.status),
+                "HAProxy ended the connection",
+                peer=self.peer,
+                status=f"{event.status} ({describe_status(event.status)})",
+                message=event.message,
+            )
