@@ -125,6 +125,16 @@ def test_a_frontend_without_ids_is_complained_of_once_whatever_its_messages(capl
     assert "unique-id-format" in complaint["so"]
 
 
+def test_a_frontend_without_ids_is_complained_of_once_whatever_its_messages(caplog: pytest.LogCaptureFixture) -> None:
+    recorder = Recorder()
+    recorder.receive("c", hello("2.6.12"))
+    for n, name in enumerate((b"opentracing:a", b"opentracing:b", b"otel:request"), 1):
+        recorder.receive("c", notify(Message(name, ((b"id", None),)), frame_id=n))
+    [complaint] = [line.__dict__["fields"] for line in caplog.records if line.levelname == "WARNING"]
+    assert complaint["reason"] == "id_null"
+    assert "unique-id-format" in complaint["so"]
+
+
 def test_a_broken_connection_leaves_the_others_and_their_traces_alone() -> None:
     recorder = Recorder()
     recorder.receive("good", hello("2.6.12"))

@@ -35,7 +35,9 @@ def test_no_request_fails_when_the_agent_is_killed_and_traces_flow_again_when_it
         second = start_agent(port=first.port)
         spans = len(first.traces[0].spans)
         second.wait_for(lambda trace: len(trace.spans) == spans, 20)
-    assert first.complaints() + second.complaints() == []
+    assert first.complaints() == []
+    # A request that the restart cut in two goes on speaking of spans that the second agent has not seen.
+    assert {line.get("reason") for line in second.complaints()} <= {"unknown_reference"}
 
 
 def test_no_request_fails_when_the_agent_is_asked_to_end(
