@@ -21,7 +21,7 @@ PLAIN = {
     "ts": "",
     "t0": "1700000000000000",
     "t1": "1700000000250000",
-    "T": ["10", "20", "30", "40", "250", "250"],
+    "T": ["10", "20", "30", "40", "260", "260"],
     "st": "200",
     "tc": "----",
     "fe": "web",
@@ -66,7 +66,7 @@ def test_a_whole_line() -> None:
         ),
         start_ns=1_700_000_000_000_000_000 - 10 * ms,
         end_ns=1_700_000_000_250_000_000,
-        timers=Timers(10 * ms, 20 * ms, 30 * ms, 40 * ms, 250 * ms),
+        timers=Timers(10 * ms, 20 * ms, 30 * ms, 40 * ms, 260 * ms),
         status=200,
         termination=b"----",
         backend=b"origin",
@@ -90,11 +90,18 @@ def test_the_service_is_the_agents_unless_the_record_says_another() -> None:
 
 
 def test_without_the_moment_of_the_headers_the_start_is_the_active_time_before_the_end() -> None:
-    assert parse_record(written(t0="-")).start_ns == 1_700_000_000_000_000_000
+    assert parse_record(written(t0="-")).start_ns == 1_699_999_999_990_000_000
 
 
 def test_without_tr_too() -> None:
     assert parse_record(written(T=["-1", "-1", "-1", "-1", "100", "100"])).start_ns == 1_700_000_000_150_000_000
+
+
+def test_a_wait_for_the_body_that_tr_includes_is_not_before_the_headers() -> None:
+    """`http-request wait-for-body`: t0 is when the headers were in, TR lasts until the body was."""
+    end = parse_record(written(T=["200", "0", "0", "10", "250", "250"]))
+    assert end.start_ns == 1_700_000_000_000_000_000
+    assert end.timers.request == 200_000_000
 
 
 def test_a_start_is_never_behind_the_end() -> None:

@@ -192,14 +192,14 @@ def _request(line: _Line) -> Request:
 
 
 def _start(headers_in_ns: int, end_ns: int, timers: Timers) -> int:
-    """Return the request's first byte: TR before its headers were in, else Ta before the end.
+    """Return the request's first byte: TR before its headers were in, or Ta before the end, the later of both.
 
-    The first is exact to the millisecond of one timer; the second counts on the line being written at once.
+    The first is exact to the millisecond of one timer, the second counts on the line being written at once. With
+    `http-request wait-for-body` TR lasts until the body is in, and the first would lie before the client's time.
     """
+    start_ns = end_ns - timers.active
     if headers_in_ns and timers.request is not None:
-        start_ns = headers_in_ns - timers.request
-    else:
-        start_ns = end_ns - timers.active
+        start_ns = max(headers_in_ns - timers.request, min(start_ns, headers_in_ns))
     return max(0, min(start_ns, end_ns))
 
 
