@@ -226,3 +226,14 @@ def test_streams_that_broke_before_they_had_an_id_are_traces_each() -> None:
         lab.record(end(key=b"", identity=Identity(), status=400, termination=b"CR--", server=b""))
     assert len({trace.spans[0].trace_id for trace in lab.finished}) == 3
     assert lab.stats.get("records_dropped", "duplicate") == 0
+
+
+def test_what_is_remembered_of_streams_is_bounded_however_long_their_ids() -> None:
+    lab = Laboratory(limits=LIMITS)
+    for n in range(10):
+        key = b"%d" % n * 100_000
+        lab.record(end(key=key))
+        lab.expire(GRACE)
+        lab.record(end(key=key))
+    assert lab.stats.get("records_dropped", "late") == 10
+    assert sum(len(key) for key in lab.assembler._gone) <= 10 * 32

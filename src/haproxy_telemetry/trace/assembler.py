@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Final, final
 
 from haproxy_telemetry.stats import Stats
@@ -37,6 +38,9 @@ from haproxy_telemetry.trace.stream import EndOfStream
 from haproxy_telemetry.trace.w3c import SpanContext, format_traceparent
 
 UPSTREAM_SPAN: Final = b"Server session"
+
+LONGEST_KEY: Final = 128
+"""Bytes of an id that is remembered as it is; a UUID has 36."""
 
 REMEMBERED: Final = 10
 """For how many times the grace a stream that has left is remembered."""
@@ -102,7 +106,7 @@ class Assembler:
         if trace is None:
             if told.identity is None and told.start is None and all(block.span is None for block in told.blocks):
                 return None
-            if told.key in self._gone:
+            if _short(told.key) in self._gone:
                 self._stats.count("frames_dropped", "late")
                 return None
             trace = self._begin(told.key, now)
@@ -300,7 +304,7 @@ class Assembler:
             return
         trace = self._traces.get(end.key)
         if trace is None:
-            if end.key in self._gone:
+            if _short(end.key) in self._gone:
                 self._stats.count("records_dropped", "late")
                 return
             trace = self._begin(end.key, now)
@@ -325,7 +329,7 @@ class Assembler:
         del self._traces[trace.key]
         self._bytes -= trace.size
         if self._limits.grace_ns:
-            self._gone[trace.key] = now + REMEMBERED * self._limits.grace_ns
+            self._gone[_short(trace.key)] = now + REMEMBERED * self._limits.grace_ns
             if len(self._gone) > self._limits.max_traces:
                 self._gone.popitem(last=False)
         self._export(trace)
@@ -369,3 +373,8 @@ class Assembler:
         if trace.end is None and (trace.cut_short() or trace.start is not None):
             self._stats.count("traces_incomplete", reason)
         self._remove(trace, now)
+
+
+def _short(key: bytes) -> bytes:
+    """Return a name of bounded length for what is remembered: the peer chooses how long its ids are."""
+    return key if len(key) <= LONGEST_KEY else blake2b(key, digest_size=32).digest()
