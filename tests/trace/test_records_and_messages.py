@@ -172,6 +172,19 @@ def test_the_record_knows_better_than_an_event_how_it_ended() -> None:
     assert dict(spans["Server session"].attributes)[b"http.response.status_code"] == 200
 
 
+def test_the_span_of_the_server_answers_to_the_id_that_only_the_record_names() -> None:
+    """A filter in a backend: on-frontend-http-request, which says the id, never comes."""
+    lab = Laboratory(limits=LIMITS)
+    lab.notify(say((b"span", b"Backend TCP request")))
+    lab.notify(say((b"span", b"Server session"), (b"child-of", b"Backend TCP request")))
+    lab.record(end())
+    lab.expire(GRACE)
+    spans = lab.spans()
+    assert spans["Server session"].span_id.hex() == UPSTREAM
+    assert spans["Server session"].kind == KIND_CLIENT
+    assert spans["wait for response"].parent_span_id == spans["Server session"].span_id
+
+
 def test_messages_that_finish_everything_wait_for_the_record() -> None:
     lab = Laboratory(limits=LIMITS)
     lab.notify(say((b"span", b"A"), (b"finish", b"*")))
