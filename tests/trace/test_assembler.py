@@ -141,7 +141,7 @@ def test_an_unsampled_caller_is_obeyed_and_passed_on() -> None:
     assert propagation is not None
     assert propagation.traceparent.endswith(b"-00")
     assert lab.finished == []
-    assert lab.stats.get("spans_dropped", "unsampled") == 1
+    assert lab.stats.get("traces_dropped", "unsampled") == 1
 
 
 def test_second_roots_share_the_callers_trace() -> None:

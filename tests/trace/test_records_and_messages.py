@@ -241,7 +241,7 @@ def test_unsampled_streams_are_counted_and_not_exported() -> None:
     lab.record(end(identity=IDENTITY._replace(upstream=f"00-{TRACE}-{UPSTREAM}-00".encode())))
     lab.expire(GRACE)
     assert lab.finished == []
-    assert lab.stats.get("spans_dropped", "unsampled") == 6
+    assert lab.stats.get("traces_dropped", "unsampled") == 1
 
 
 def test_a_stream_without_an_id_or_with_unknown_arguments() -> None:

@@ -15,8 +15,10 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final, final
 
+from haproxy_telemetry.sampling import Sampling
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.baggage import MAX_MEMBER_BYTES, MAX_MEMBERS, format_baggage, parse_baggage
+from haproxy_telemetry.trace.deciding import decide_at_end, decide_early, upstream_state
 from haproxy_telemetry.trace.ending import finished_trace
 from haproxy_telemetry.trace.identity import adopt
 from haproxy_telemetry.trace.ids import IdSource
@@ -33,7 +35,7 @@ from haproxy_telemetry.trace.instructions import (
 )
 from haproxy_telemetry.trace.live import LiveTrace, OpenSpan, TraceLimits
 from haproxy_telemetry.trace.opentracing import apply_log, apply_tag
-from haproxy_telemetry.trace.spans import FLAG_SAMPLED, FinishedTrace
+from haproxy_telemetry.trace.spans import FinishedTrace
 from haproxy_telemetry.trace.stream import EndOfStream
 from haproxy_telemetry.trace.w3c import SpanContext, format_traceparent
 
@@ -58,7 +60,10 @@ class Assembler:
         limits: TraceLimits = TraceLimits(),  # noqa: B008 (immutable)
         upstream_span: bytes = UPSTREAM_SPAN,
         strict: bool = False,
+        sampling: Sampling | None = None,
     ) -> None:
+        self.sampling = sampling if sampling is not None else Sampling()
+        """Which traces are exported; another one may take its place at any time."""
         self._ids = ids
         self._stats = stats
         self._limits = limits
@@ -112,6 +117,7 @@ class Assembler:
             trace = self._begin(told.key, now)
         if told.identity is not None:
             adopt(trace, told.identity, self._stats)
+        decide_early(self.sampling, trace, told, now)
         if told.baggage:
             self._adopt_baggage(trace, told.baggage)
         for block in told.blocks:
@@ -146,7 +152,7 @@ class Assembler:
     def _propagation(self, trace: LiveTrace) -> Propagation:
         return Propagation(
             format_traceparent(SpanContext(trace.trace_id, trace.upstream_id, trace.flags)),
-            trace.trace_state,
+            upstream_state(self.sampling, trace),
             format_baggage(trace.baggage) if trace.baggage else b"",
             trace.trace_id.hex().encode("ascii"),
         )
@@ -160,6 +166,8 @@ class Assembler:
             if one.key not in spoken_of:
                 spoken_of[one.key] = self._account(one.key, size, now)
             trace = spoken_of[one.key]
+            if trace is not None and trace.sampled and trace.deferred:
+                self._catch_up(trace)
             if trace is not None and not self._carry_out(trace, one, now):
                 break
         for trace in spoken_of.values():
@@ -210,8 +218,22 @@ class Assembler:
             span = self._start(trace, block, now)
             if span is None:
                 return False
-        self._describe(trace, span, block, now)
+        if trace.sampled:
+            self._describe(trace, span, block, now)
+        elif (block.attributes or block.log) and self._may_leave(trace):
+            trace.deferred.append((span, block, now))
         return True
+
+    def _may_leave(self, trace: LiveTrace) -> bool:
+        """Say whether a trace that is not sampled may be exported all the same: by its end, or by a late caller."""
+        pending = trace.decision is not None and trace.decision.pending
+        return self.sampling.rescues or pending or not (trace.remote_span_id or trace.made_by_haproxy)
+
+    def _catch_up(self, trace: LiveTrace) -> None:
+        """Describe the spans after all."""
+        for span, block, then in trace.deferred:
+            self._describe(trace, span, block, then)
+        trace.deferred.clear()
 
     def _start(self, trace: LiveTrace, block: Block, now: int) -> OpenSpan | None:
         """Start the block's span under its first child-of reference, else under its first reference."""
@@ -300,7 +322,7 @@ class Assembler:
         A stream that broke before HAProxy had its request (400, 408) has no id, and no messages to wait for.
         """
         if not end.key:
-            self._export(self._nameless(end, now))
+            self._export(self._nameless(end, now), now)
             return
         trace = self._traces.get(end.key)
         if trace is None:
@@ -332,7 +354,7 @@ class Assembler:
             self._gone[_short(trace.key)] = now + REMEMBERED * self._limits.grace_ns
             if len(self._gone) > self._limits.max_traces:
                 self._gone.popitem(last=False)
-        self._export(trace)
+        self._export(trace, now)
 
     def _nameless(self, end: EndOfStream, now: int) -> LiveTrace:
         trace = LiveTrace(b"", self._ids.trace_id(), self._ids.span_id(), now)
@@ -340,13 +362,20 @@ class Assembler:
         trace.end = end
         return trace
 
-    def _export(self, trace: LiveTrace) -> None:
-        finished = finished_trace(trace, self._ids, self._limits.phases)
-        if finished is None:
+    def _export(self, trace: LiveTrace, now: int) -> None:
+        """Let the trace leave if sampling keeps it; what is not kept is never built."""
+        if not trace.spans and trace.start is None and trace.end is None:
             return
-        if not trace.flags & FLAG_SAMPLED:
-            self._stats.count("spans_dropped", "unsampled", len(finished.spans))
-        else:
+        if trace.deferred and trace.end is None and self.sampling.rescues:
+            self._catch_up(trace)  # the spans themselves say how it ended
+        reason = decide_at_end(self.sampling, trace, now)
+        if reason:
+            self._stats.count("traces_dropped", reason)
+            return
+        if trace.deferred:
+            self._catch_up(trace)
+        finished = finished_trace(trace, self._ids, self._limits.phases)
+        if finished is not None:
             self._finished.append(finished)
 
     # Ends that nobody told

@@ -6,6 +6,7 @@ makes the context by itself, the header that it sends upstream decides, since th
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from haproxy_telemetry.stats import Stats
@@ -16,6 +17,9 @@ from haproxy_telemetry.trace.w3c import MAX_TRACE_STATE_BYTES, SpanContext, pars
 
 _UNTRUSTED: Final[tuple[Attribute, ...]] = ((b"haproxy.link", b"untrusted caller"),)
 _OTHER_TRACE: Final[tuple[Attribute, ...]] = ((b"haproxy.link", b"caller of another trace"),)
+
+_OWN_STATE: Final = re.compile(rb"ot=th:[0-9a-f]{1,14}")
+"""What HAProxy says of a trace that it has made and chosen by itself: the threshold, and nothing else."""
 
 MAX_LINKS: Final = 4
 """Of callers that are no parents: a request has one caller, so more are made up."""
@@ -33,7 +37,8 @@ def adopt(trace: LiveTrace, identity: Identity, stats: Stats) -> None:
         _adopt_caller(trace, caller)
     if identity.tracestate and not trace.tracestate_header:
         trace.tracestate_header = identity.tracestate[: MAX_TRACE_STATE_BYTES + 1]  # too long is invalid
-    if trace.tracestate_header and trace.remote_span_id and not trace.trace_state:
+    ours = trace.made_by_haproxy and _OWN_STATE.fullmatch(trace.tracestate_header) is not None
+    if trace.tracestate_header and (trace.remote_span_id or ours) and not trace.trace_state:
         trace.trace_state = parse_tracestate(trace.tracestate_header)
         trace.said = trace.said and (trace.made_by_haproxy or not trace.trace_state)
     if identity.untrusted:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, final
 
-from haproxy_telemetry.trace.instructions import CHILD_OF, FOLLOWS_FROM
+from haproxy_telemetry.sampling import Decision, Facts
+from haproxy_telemetry.trace.instructions import CHILD_OF, FOLLOWS_FROM, Block
 from haproxy_telemetry.trace.spans import (
     FLAG_HAS_IS_REMOTE,
     FLAG_IS_REMOTE,
@@ -109,14 +110,22 @@ class LiveTrace:
     ``tracestate_header`` is the caller's, which counts only if its traceparent does: that may come later.
     ``start``, ``attributes`` and ``end``: what was told of the stream as a whole. ``leaving``: it has ended, by its
     spans or by its record, and waits for the other for a moment.
+
+    ``decision``: about ``sampled``, made for the identity ``anchor`` that came with ``given_flags``, by ``facts``.
+    ``deferred``: what was said of spans while it looked as if nobody would want to know.
     """
 
     __slots__ = (
+        "anchor",
         "attributes",
         "baggage",
         "began_ns",
+        "decision",
+        "deferred",
         "end",
+        "facts",
         "flags",
+        "given_flags",
         "key",
         "last_event_ns",
         "leaving",
@@ -126,6 +135,7 @@ class LiveTrace:
         "open",
         "remote_span_id",
         "said",
+        "sampled",
         "service",
         "size",
         "spans",
@@ -161,6 +171,12 @@ class LiveTrace:
         self.end: EndOfStream | None = None
         self.attributes: dict[bytes, AttributeValue] = {}
         self.leaving = False
+        self.sampled = True
+        self.decision: Decision | None = None
+        self.facts = Facts()
+        self.anchor: tuple[bytes, bytes, bool] | None = None
+        self.given_flags = FLAG_SAMPLED
+        self.deferred: list[tuple[OpenSpan, Block, int]] = []
 
     @property
     def root(self) -> OpenSpan | None:
