@@ -12,7 +12,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from haproxy_telemetry.cli import main
-from haproxy_telemetry.settings.catalog import SECTIONS, Section, Setting
+from haproxy_telemetry.settings.catalog import ROWS, SECTIONS, Section, Setting
 from haproxy_telemetry.settings.load import load
 from haproxy_telemetry.settings.toml import as_toml, toml_value
 
@@ -28,14 +28,16 @@ Every setting has a default, and the agent runs without any. A setting can be gi
 1. on the command line, for the few that have a flag;
 2. in the environment, as `HAPROXY_TELEMETRY_<SECTION>_<KEY>`: lists are separated by commas, and an empty variable
    counts as not given;
-3. in a file, a TOML, that `--config` or `HAPROXY_TELEMETRY_CONFIG` names.
+3. in a file, a TOML, that `--config` or `HAPROXY_TELEMETRY_CONFIG` names. Tables of which there may be several, such
+   as `[[sampling.rules]]`, are there only.
 
 Flags win over the environment, the environment over the file; a list replaces the other, it is not joined to it.
 Nothing unknown is passed over: a misspelt key or variable is an error that names the place and the nearest known
 name. (The variables that Kubernetes makes for a service called `haproxy-telemetry` are left alone.)
 
 `haproxy-telemetry serve --check` prints the settings with the place where each comes from, and exits with 0;
-or it says what is wrong, and exits with 2.
+or it says what is wrong, and exits with 2. SIGHUP reads all of it again and takes over `[sampling]`; the rest needs a
+restart.
 
 Where OTLP goes, and how the service is called, is said by the variables of OpenTelemetry: `OTEL_EXPORTER_OTLP_*`,
 `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`.
@@ -76,27 +78,28 @@ def _command_line() -> Iterator[str]:
 
 
 def _settings() -> Iterator[str]:
-    for section in SECTIONS:
+    for section in (*SECTIONS, *ROWS):
         yield from _section(section)
 
 
 def _section(section: Section) -> Iterator[str]:
     if section.name:
-        yield from (f"## `[{section.name}]`", "", section.what, "")
+        yield from (f"## `{section.header}`", "", section.what, "")
     else:
         yield from ("## At the top of the file", "")
     for setting in section.settings:
-        yield from _setting(setting)
+        yield from _setting(setting, section.rows)
 
 
-def _setting(setting: Setting) -> Iterator[str]:
+def _setting(setting: Setting, row: bool) -> Iterator[str]:
     default = "not set" if setting.default is None else f"`{toml_value(setting.default)}`"
     names = [f"`{setting.variable}`"] + ([f"`{setting.about.flag}`"] if setting.about.flag else [])
     yield from (f"### `{setting.key}`", "")
     yield from (f"{setting.about.what[0].upper()}{setting.about.what[1:]}. {setting.about.why}", "")
     yield f"- Default: {default}"
     yield f"- Value: {setting.expected}"
-    yield f"- Also: {', '.join(names)}"
+    if not row:
+        yield f"- Also: {', '.join(names)}"
     yield ""
 
 

@@ -26,6 +26,7 @@ from haproxy_telemetry.exporters import Exporter
 from haproxy_telemetry.logs import OnceLogger, fields
 from haproxy_telemetry.records.errors import RecordError
 from haproxy_telemetry.records.parse import parse_datagram
+from haproxy_telemetry.sampling import Sampling
 from haproxy_telemetry.spop import Action, Limits, Notified, Scope
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.assembler import Assembler
@@ -68,6 +69,10 @@ class Agent:
         self._strict = strict
         self._work: list[_Work] = []
         self._bugs: set[tuple[str, type[BaseException | None]]] = set()
+
+    def use_sampling(self, sampling: Sampling) -> None:
+        """Decide by this from now on; what is alive keeps the flag that it has."""
+        self._assembler.sampling = sampling
 
     def prepare(self, notified: Notified, now: int) -> list[Action]:
         """Return what the ACK of this NOTIFY says; what else follows from it waits for :meth:`carry_out`."""

@@ -16,6 +16,8 @@ from haproxy_telemetry.clock import Clock
 from haproxy_telemetry.exporters import CloseReport, ExportConfigError, Exporter, make_exporter
 from haproxy_telemetry.logs import configure_logging, fields
 from haproxy_telemetry.recordserver import RecordServer
+from haproxy_telemetry.reload import Reload, make_sampling
+from haproxy_telemetry.sampling import SamplerError
 from haproxy_telemetry.server import LINGER, AgentServer, CannotListenError
 from haproxy_telemetry.settings import Settings
 from haproxy_telemetry.spop import Limits, Scope
@@ -38,20 +40,26 @@ OTHER_FILES: Final = 64
 """File descriptors beside the connections': listening sockets, the exporter's, the interpreter's."""
 
 
-def run(settings: Settings, environ: Mapping[str, str]) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code: 0, 1 if it could not begin, 2 for a wrong setting."""
+def run(settings: Settings, environ: Mapping[str, str], load_again: Callable[[], Settings] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code: 0, 1 if it could not begin, 2 for a wrong setting.
+
+    ``load_again`` reads the settings from where they came from, for SIGHUP; without it they stay.
+    """
     hold_standard_descriptors()
     stats = Stats()
     stderr = StderrStream(stats)
     configure_logging(settings.log.format, settings.log.level, stderr)
     try:
+        sampling = make_sampling(settings.sampling, environ)
         exporter = make_exporter(settings.export.to, environ, stats, file=settings.export.file)
-    except ExportConfigError as error:
+    except (ExportConfigError, SamplerError) as error:
         stderr.write(f"haproxy-telemetry: {error}\n")
         return 2
     agent = make_agent(settings, exporter, stats)
+    agent.use_sampling(sampling)
+    reload = Reload(agent, settings, load_again or (lambda: settings), environ)
     try:
-        return asyncio.run(_serve(settings, agent, exporter, stderr))
+        return asyncio.run(_serve(settings, agent, exporter, stderr, reload))
     except CannotListenError as error:
         exporter.close(0.0)
         stderr.write(f"haproxy-telemetry: {error}\n")
@@ -98,12 +106,14 @@ def trace_limits(settings: Settings) -> TraceLimits:
     )
 
 
-async def _serve(settings: Settings, agent: Agent, exporter: Exporter, stderr: StderrStream) -> int:
+async def _serve(
+    settings: Settings, agent: Agent, exporter: Exporter, stderr: StderrStream, reload: Callable[[], None]
+) -> int:
     loop = asyncio.get_running_loop()
     clock = Clock()
     server = AgentServer(agent, clock, settings.server.max_connections)
     loop.set_exception_handler(_exception_handler(agent, server))
-    stop = _on_signals(agent.stats)
+    stop = _on_signals(agent.stats, reload)
     _allow_connections(settings.server.max_connections)
     records = RecordServer(agent, clock)
     await _listen(server, records, settings)
@@ -150,8 +160,8 @@ def _tick_period(settings: Settings) -> float:
     return max(0.01, min(1.0, min(waits) / 4))
 
 
-def _on_signals(stats: Stats) -> asyncio.Event:
-    """Return what SIGTERM and SIGINT set; a second one ends the process at once. The others only make a log line."""
+def _on_signals(stats: Stats, reload: Callable[[], None]) -> asyncio.Event:
+    """Return what SIGTERM and SIGINT set; a second one ends the process at once. SIGHUP reads the settings again."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
@@ -163,7 +173,7 @@ def _on_signals(stats: Stats) -> asyncio.Event:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_stop, number)
-    loop.add_signal_handler(signal.SIGHUP, _LOG.warning, "SIGHUP: settings are read at the start only; restart me")
+    loop.add_signal_handler(signal.SIGHUP, reload)
     loop.add_signal_handler(signal.SIGUSR1, lambda: _LOG.info("totals", extra=fields(**_totals(stats))))
     return stop
 

@@ -1,6 +1,6 @@
 """``serve`` up to the server: what reaches it from flags, environment and file, and what ``--check`` prints."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -52,7 +52,7 @@ class Service:
         self.given: Settings | None = None
         self.code = 0
 
-    def run(self, settings: Settings, environ: Mapping[str, str]) -> int:
+    def run(self, settings: Settings, environ: Mapping[str, str], load_again: Callable[[], Settings]) -> int:
         self.given = settings
         return self.code
 

@@ -39,6 +39,8 @@ class WrongOption(click.ClickException):
               help="Where the agent takes records: udp:HOST:PORT or unix:/path.")  # fmt: skip
 @click.option("--trust", metavar="always|never|ACL", default="always", show_default=True,
               help="Whose traceparent is believed; an ACL is a name, or '{ src 10.0.0.0/8 }'.")  # fmt: skip
+@click.option("--ratio", metavar="R", default="1", show_default=True,
+              help="Share of the new traces that is sampled, from 0 to 1.")  # fmt: skip
 @click.option("--service", metavar="NAME", default="", help="The spans' service.name. Default: the agent's own.")
 @click.option("--mode", type=click.Choice([mode.value for mode in hc.Mode]), default="http", show_default=True,
               help="The mode of the frontends.")  # fmt: skip
@@ -88,6 +90,7 @@ def _options(profile: str, version: hc.Version, folder: Path | None, chosen: Map
         example=_example(chosen),
         spoe_path=str(spoe / hc.SPOE),
         service=chosen["service"],
+        ratio=hc.parse_ratio(chosen["ratio"]),
     )
 
 
@@ -97,6 +100,8 @@ def _check_use(profile: hc.Profile, mode: hc.Mode, chosen: Mapping[str, Any]) ->
         raise hc.OptionError("--agent", chosen["agents"][0], "in zero-wait HAProxy asks no agent; see --records")
     if mode is hc.Mode.TCP and chosen["trust"] != "always":
         raise hc.OptionError("--trust", chosen["trust"], "there is no traceparent in mode tcp")
+    if mode is hc.Mode.TCP and chosen["ratio"] != "1":
+        raise hc.OptionError("--ratio", chosen["ratio"], "there is no traceparent in mode tcp; see the agent's sampler")
 
 
 def _example(chosen: Mapping[str, Any]) -> hc.Example | None:
@@ -117,6 +122,7 @@ def _command(options: hc.Options) -> str:
         words += [word for agent in options.agents for word in ("--agent", str(agent))]
     words += ["--records", str(options.records)]
     words += ["--trust", str(options.trust)] if options.http else ["--mode", "tcp"]
+    words += ["--ratio", f"{options.ratio:.10g}"] if options.ratio != 1.0 else []
     words += ["--service", options.service] if options.service else []
     words += [] if options.cache else ["--no-cache"]
     if options.example is not None:

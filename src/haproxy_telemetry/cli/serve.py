@@ -67,11 +67,12 @@ def serve(ctx: click.Context, /, config: Path | None, check: bool, **flags: obje
 
     HAProxy connects to it by SPOP; traces leave it by OTLP.
     """
-    loaded = _load(config, {name.replace("__", "."): value for name, value in flags.items()})
+    named = {name.replace("__", "."): value for name, value in flags.items()}
+    loaded = _load(config, named)
     if check:
         _check(loaded)
     else:
-        ctx.exit(_run(loaded.settings))
+        ctx.exit(_run(loaded.settings, lambda: load(config, os.environ, named).settings))
 
 
 def _load(config: Path | None, flags: dict[str, object]) -> Loaded:
@@ -84,8 +85,21 @@ def _load(config: Path | None, flags: dict[str, object]) -> Loaded:
 def _check(loaded: Loaded) -> None:
     """Print what the agent would run with; all that can be wrong is found before the first line."""
     target = _export_target(loaded.settings)
+    sampler = _sampler(loaded.settings)
     click.echo(as_toml(loaded))
+    click.echo(f"# Sampled: {sampler}.")
     click.echo(f"# By the OTEL_* variables, traces go to {target}." if target else "# The OTEL_* variables are right.")
+
+
+def _sampler(settings: Settings) -> str:
+    """Return in words what the settings and OTEL_TRACES_SAMPLER come to."""
+    from haproxy_telemetry.reload import make_sampling
+    from haproxy_telemetry.sampling import SamplerError
+
+    try:
+        return str(make_sampling(settings.sampling, os.environ).sampler)
+    except SamplerError as error:
+        raise WrongSettings(str(error)) from error
 
 
 def _export_target(settings: Settings) -> str:
@@ -103,7 +117,7 @@ def _export_target(settings: Settings) -> str:
         raise WrongSettings(f"environment: {error}") from error
 
 
-def _run(settings: Settings) -> int:
+def _run(settings: Settings, load_again: Callable[[], Settings]) -> int:
     from haproxy_telemetry import service
 
-    return service.run(settings, os.environ)
+    return service.run(settings, os.environ, load_again)

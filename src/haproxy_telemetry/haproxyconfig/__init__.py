@@ -20,6 +20,7 @@ from haproxy_telemetry.haproxyconfig.options import (
     parse_agent,
     parse_bind,
     parse_origin,
+    parse_ratio,
     parse_records,
     parse_trust,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "parse_banner",
     "parse_bind",
     "parse_origin",
+    "parse_ratio",
     "parse_records",
     "parse_trust",
     "parse_version",

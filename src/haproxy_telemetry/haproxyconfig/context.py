@@ -10,15 +10,16 @@ from __future__ import annotations
 from haproxy_telemetry.haproxyconfig import record
 from haproxy_telemetry.haproxyconfig.options import Trust
 from haproxy_telemetry.haproxyconfig.text import Rule
+from haproxy_telemetry.sampling import threshold_of, write_threshold
 
 _RIGHT = "otel_tp_form !otel_tp_zero !otel_tp_many"
 _BELIEVED = "{ var(txn.otel_tp) -m found }"
 _TRUSTED = "{ var(txn.otel_trusted) -m bool }"
 
 
-def context_rules(trust: Trust) -> tuple[Rule, ...]:
-    """Return the rules that make `txn.otel_up`, the traceparent for the server."""
-    return (_reading(), *_believing(trust), *_continuing(trust), _made())
+def context_rules(trust: Trust, ratio: float = 1.0) -> tuple[Rule, ...]:
+    """Return the rules that make `txn.otel_up`, the traceparent for the server. ``ratio``: of new traces."""
+    return (_reading(), *_believing(trust), *_continuing(trust), *_begun(ratio), _made())
 
 
 def _reading() -> Rule:
@@ -85,14 +86,42 @@ def _tracestate() -> Rule:
     )
 
 
-def _made() -> Rule:
-    return Rule(
-        "Else a new trace begins, sampled. A random UUID without its dashes is a trace id; the second half of"
-        " another one is a span id (it begins with 8 to b, so it is never zero): the id of the span that waits for"
-        " the server.",
+def _begun(ratio: float) -> tuple[Rule, ...]:
+    kept = {0.0: ", not sampled (--ratio 0)", 1.0: ", sampled"}.get(ratio, "")
+    begins = Rule(
+        f"Else a new trace begins{kept}. A random UUID without its dashes is a trace id.",
         (
             f"tcp-request content set-var(txn.otel_trace) uuid,regsub(-,,g) if !{_BELIEVED}",
-            f"tcp-request content set-var(txn.otel_flags) str(01) if !{_BELIEVED}",
+            _flags("01" if ratio == 1.0 else "00"),
+        ),
+    )
+    return (begins,) if ratio in (0.0, 1.0) else (begins, _drawn(ratio))
+
+
+def _flags(flags: str) -> str:
+    return f"tcp-request content set-var(txn.otel_flags) str({flags}) if !{_BELIEVED}"
+
+
+def _drawn(ratio: float) -> Rule:
+    threshold = threshold_of(ratio)
+    return Rule(
+        f"A share of {ratio:.10g} of the new traces is sampled (--ratio), chosen by the last 56 bits of the trace id as"
+        " OpenTelemetry's consistent sampling asks: agents and services with the same ratio choose the same ones. The"
+        " tracestate says how many stand behind one.",
+        (
+            f"acl otel_drawn var(txn.otel_trace),bytes(18,14),hex2i ge {threshold}",
+            f"{_flags('01')} otel_drawn",
+            f"tcp-request content set-var(txn.otel_ts) str(ot=th:{write_threshold(threshold).decode()})"
+            f" if !{_BELIEVED} otel_drawn",
+        ),
+    )
+
+
+def _made() -> Rule:
+    return Rule(
+        "The second half of another UUID is a span id (it begins with 8 to b, so it is never zero): the id of the span"
+        " that waits for the server.",
+        (
             "tcp-request content set-var(txn.otel_span) uuid,regsub(-,,g),bytes(16,16)",
             "tcp-request content set-var-fmt(txn.otel_up)"
             " 00-%[var(txn.otel_trace)]-%[var(txn.otel_span)]-%[var(txn.otel_flags)]",
@@ -100,9 +129,16 @@ def _made() -> Rule:
     )
 
 
-def sending_rules() -> tuple[Rule, ...]:
+def sending_rules(ratio: float = 1.0) -> tuple[Rule, ...]:
     """Return the rules that put the context into the request that goes to the server."""
     found = "{ var(txn.otel_up) -m found }"
+    chosen = Rule(
+        "And the new one has its own, if it was chosen.",
+        (
+            "http-request set-header tracestate %[var(txn.otel_ts)]"
+            f" if {found} !{_BELIEVED} {{ var(txn.otel_ts) -m found }}",
+        ),
+    )
     return (
         Rule(
             "The server gets the context, whether an agent is there or not. Never without \"-m found\": where no rule"
@@ -113,4 +149,5 @@ def sending_rules() -> tuple[Rule, ...]:
             "A tracestate belongs to its traceparent: where a new trace begins, the caller's goes.",
             (f"http-request del-header tracestate if {found} !{_BELIEVED}",),
         ),
+        *((chosen,) if 0.0 < ratio < 1.0 else ()),
     )  # fmt: skip

@@ -93,7 +93,8 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class Options:
     """All choices. ``cache``: whether HAProxy's cache may be in use. ``spoe_path``: where the SPOE file will be; in an
-    example it is beside the other. ``service``: the ``service.name`` of the spans; ``""``: the agent's."""
+    example it is beside the other. ``service``: the ``service.name`` of the spans; ``""``: the agent's. ``ratio``: how
+    many of the new traces are sampled, from 0 to 1."""
 
     profile: Profile
     version: Version
@@ -105,6 +106,7 @@ class Options:
     example: Example | None = None
     spoe_path: str = f"/etc/haproxy/{SPOE}"
     service: str = ""
+    ratio: float = 1.0
 
     def __post_init__(self) -> None:
         if self.example is not None and (unknown := _undefined_acls(self.trust.condition)):
@@ -138,6 +140,17 @@ def parse_trust(text: str) -> Trust:
     _printable("--trust", condition)
     _check_condition(condition)
     return Trust(False, condition)
+
+
+def parse_ratio(text: str) -> float:
+    """Read a share from 0 to 1."""
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = -1.0
+    if not 0.0 <= ratio <= 1.0:
+        raise OptionError("--ratio", text, "it is a number from 0 to 1")
+    return ratio
 
 
 def parse_agent(text: str) -> ListenAddress:

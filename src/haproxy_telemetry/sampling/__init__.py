@@ -10,6 +10,7 @@ from haproxy_telemetry.sampling.decide import Decision, Given, Sampling
 from haproxy_telemetry.sampling.rules import Action, Facts, Rule
 from haproxy_telemetry.sampling.samplers import Sampler, SamplerError, read_sampler, sampler_named
 from haproxy_telemetry.sampling.tail import Ending, Tail
+from haproxy_telemetry.sampling.thresholds import threshold_of, write_threshold
 from haproxy_telemetry.sampling.tracestate import with_threshold
 
 __all__ = [
@@ -25,5 +26,7 @@ __all__ = [
     "Tail",
     "read_sampler",
     "sampler_named",
+    "threshold_of",
     "with_threshold",
+    "write_threshold",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -51,12 +51,18 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 class Section(msgspec.Struct, frozen=True):
-    """One table of the file."""
+    """One table of the file. ``rows``: there are many of it, ``[[name]]``, which the file alone can give."""
 
     name: str
     type: Callable[..., Any]
     what: str
     settings: tuple[Setting, ...]
+    rows: bool = False
+
+    @property
+    def header(self) -> str:
+        """The table as the file writes it."""
+        return f"[[{self.name}]]" if self.rows else f"[{self.name}]"
 
 
 def _kind_in_words(setting: Setting) -> str:
@@ -92,7 +98,7 @@ def _without_none(annotation: Any) -> Any:
     return next(part for part in get_args(annotation) if part is not types.NoneType)
 
 
-def _section(name: str, struct: Any) -> Section:
+def _section(name: str, struct: Any, rows: bool = False) -> Section:
     hints = get_type_hints(struct, include_extras=True)
     fields = msgspec.structs.fields(struct)
     settings = tuple(
@@ -100,15 +106,30 @@ def _section(name: str, struct: Any) -> Section:
         for field in fields
         if get_origin(hints[field.name]) is Annotated
     )
-    return Section(name, struct, str(struct.__doc__), settings)
+    return Section(name, struct, " ".join(str(struct.__doc__).split()), settings, rows)
 
 
-def _sections() -> tuple[Section, ...]:
-    tables = (f for f in msgspec.structs.fields(Settings) if isinstance(f.default, msgspec.Struct))
-    return _section("", Settings), *(_section(field.name, type(field.default)) for field in tables)
+def _sections(name: str, struct: Any) -> Iterator[Section]:
+    """Yield the section and all below it; the rows of a table come after the others."""
+    yield _section(name, struct)
+    for field in msgspec.structs.fields(struct):
+        if isinstance(field.default, msgspec.Struct):
+            yield from _sections(f"{name}.{field.name}".lstrip("."), type(field.default))
 
 
-SECTIONS: tuple[Section, ...] = _sections()
+def _rows(section: Section) -> Iterator[Section]:
+    hints = get_type_hints(section.type)
+    struct: Any = section.type
+    for field in msgspec.structs.fields(struct):
+        item = next(iter(get_args(hints[field.name])), None)
+        if isinstance(item, type) and issubclass(item, msgspec.Struct) and field.default == ():
+            name = f"{section.name}.{field.name}".lstrip(".")
+            # Which row a setting stands in is not part of its name.
+            yield _section(name, item, rows=True)
+
+
+SECTIONS: tuple[Section, ...] = tuple(_sections("", Settings))
+ROWS: tuple[Section, ...] = tuple(rows for section in SECTIONS if section.name for rows in _rows(section))
 SETTINGS: tuple[Setting, ...] = tuple(setting for section in SECTIONS for setting in section.settings)
 BY_NAME: dict[str, Setting] = {setting.name: setting for setting in SETTINGS}
 BY_VARIABLE: dict[str, Setting] = {setting.variable: setting for setting in SETTINGS}

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 
@@ -18,8 +19,10 @@ from haproxy_telemetry.settings.catalog import (
     BY_VARIABLE,
     CONFIG_VARIABLE,
     ENVIRONMENT_PREFIX,
+    ROWS,
     SECTIONS,
     SETTINGS,
+    Section,
     Setting,
 )
 from haproxy_telemetry.settings.errors import (
@@ -33,6 +36,9 @@ from haproxy_telemetry.settings.model import Settings
 DEFAULT = "default"
 ENVIRONMENT = "environment"
 COMMAND_LINE = "command line"
+
+MAX_ROWS: Final = 256
+"""Of one kind: each may be looked at for each stream."""
 
 # Kubernetes gives every pod the addresses of the services of its namespace, and for a service that is called
 # "haproxy-telemetry" (or begins so) these variables carry our prefix. They are no settings.
@@ -75,10 +81,12 @@ def load(config: Path | None, environ: Mapping[str, str], flags: Mapping[str, ob
     """Do what :func:`load_settings` does, and keep where each value came from."""
     if config is None and environ.get(CONFIG_VARIABLE):
         config = Path(environ[CONFIG_VARIABLE])
+    file = _open(config)
     given: dict[str, Given] = {}
-    for layer in (_from_file(config), _from_environment(environ), _from_flags(flags)):
+    for layer in (_from_file(file), _from_environment(environ), _from_flags(flags)):
         given.update((one.setting.name, one) for one in layer)
     values = {name: _value(one) for name, one in given.items()}
+    values |= _rows(file)
     settings = _assemble(values)
     origins = {s.name: given[s.name].origin if s.name in given else DEFAULT for s in SETTINGS}
     _check_together(settings, given)
@@ -88,13 +96,26 @@ def load(config: Path | None, environ: Mapping[str, str], flags: Mapping[str, ob
 # -- the three layers
 
 
-def _from_file(path: Path | None) -> Iterator[Given]:
+class _File(msgspec.Struct, frozen=True):
+    """A file that has been read: its text, for the places of mistakes, and what it says."""
+
+    path: Path
+    text: str
+    document: dict[str, object]
+
+
+def _open(path: Path | None) -> _File | None:
     if path is None:
-        return
+        return None
     text = _read(path)
-    document = _parse(path, text)
-    for name, value in _flatten(path, text, document):
-        where = _place(path, text, *name.rpartition(".")[::2])
+    return _File(path, text, _parse(path, text))
+
+
+def _from_file(file: _File | None) -> Iterator[Given]:
+    if file is None:
+        return
+    for name, value in _flatten(file, "", file.document):
+        where = _place(file, *name.rpartition(".")[::2])
         yield Given(BY_NAME[name], value, where, BY_NAME[name].label, typed=True)
 
 
@@ -116,46 +137,97 @@ def _parse(path: Path, text: str) -> dict[str, object]:
         raise BadFileError(str(path), "not TOML: nested too deeply") from error
 
 
-def _flatten(path: Path, text: str, document: dict[str, object]) -> Iterator[tuple[str, object]]:
-    """Yield ``(section.key, value)``; every name that comes out is a known one."""
-    sections = {section.name: section for section in SECTIONS}
-    for key, value in document.items():
-        if key in BY_NAME:
-            yield key, value
-        elif key not in sections:
-            raise UnknownSettingError(_place(path, text, "", key), key, _known_in(""))
-        elif not isinstance(value, dict):
-            raise BadValueError(_place(path, text, "", key), key, value, f"a table, [{key}]")
-        else:
-            yield from _flatten_section(path, text, key, value)
-
-
-def _flatten_section(path: Path, text: str, section: str, table: dict[str, object]) -> Iterator[tuple[str, object]]:
+def _flatten(file: _File, section: str, table: dict[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield ``(section.key, value)``; every name that comes out is a known one. Rows are left to :func:`_rows`."""
     for key, value in table.items():
-        if f"{section}.{key}" not in BY_NAME:
-            written = f"[{section}] {key}"
-            raise UnknownSettingError(_place(path, text, section, key), written, _known_in(section))
-        yield f"{section}.{key}", value
+        name = f"{section}.{key}" if section else key
+        if name in BY_NAME:
+            yield name, value
+        elif name in _BY_SECTION:
+            if not isinstance(value, dict):
+                raise BadValueError(_place(file, section, key), name, value, f"a table, [{name}]")
+            yield from _flatten(file, name, value)
+        elif name not in _BY_ROWS:
+            written = f"[{section}] {key}" if section else key
+            raise UnknownSettingError(_place(file, section, key), written, _known_in(section))
+
+
+_BY_SECTION = {section.name: section for section in SECTIONS if section.name}
+_BY_ROWS = {rows.name: rows for rows in ROWS}
 
 
 def _known_in(section: str) -> list[str]:
     """Return the names a mistaken one is compared with: those of its section first, then all others."""
-    tables = [f"[{one.name}]" for one in SECTIONS if one.name] if not section else []
+    tables = [one.header for one in (*SECTIONS, *ROWS) if one.name and one.name.rpartition(".")[0] == section]
     here = [setting.label for setting in SETTINGS if setting.section == section]
     return here + tables + [setting.label for setting in SETTINGS if setting.section != section]
 
 
-def _place(path: Path, text: str, section: str, key: str) -> str:
-    """Return ``file:line`` of a key, or the file alone if the key is not written in the plain form."""
-    table = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[\s*([\w-]+)\s*\]", line):
-            table = header[1]
-            if not section and table == key:
-                return f"{path}:{number}"
-        elif table == section and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
-            return f"{path}:{number}"
-    return str(path)
+def _place(file: _File, section: str, key: str, row: int = -1) -> str:
+    """Return ``file:line`` of a key, or the file alone if the key is not written in the plain form.
+
+    ``row`` is the number of the ``[[section]]`` that it stands in; without a key, the line of the row itself.
+    """
+    table, rows = "", -1
+    for number, line in enumerate(file.text.splitlines(), 1):
+        if header := re.match(r"\s*\[\s*(\[?)\s*([\w.-]+)\s*\]", line):
+            table = header[2]
+            rows += bool(header[1]) and table == section
+            if (not section and table == key) or (not key and table == section and rows == row):
+                return f"{file.path}:{number}"
+        elif table == section and rows == row and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
+            return f"{file.path}:{number}"
+    return str(file.path)
+
+
+# -- rows: tables of which there are many, in the file alone
+
+
+def _rows(file: _File | None) -> Iterator[tuple[str, tuple[msgspec.Struct, ...]]]:
+    """Yield the name of each kind of row that the file has, and its rows."""
+    if file is None:
+        return
+    for section in ROWS:
+        parent, _, key = section.name.rpartition(".")
+        table = _table(file.document, parent)
+        if key in table:
+            yield section.name, tuple(_all_rows(file, section, table[key]))
+
+
+def _table(document: dict[str, object], name: str) -> dict[str, object]:
+    table: object = document
+    for part in name.split("."):
+        table = table.get(part) if isinstance(table, dict) else None
+    return table if isinstance(table, dict) else {}
+
+
+def _all_rows(file: _File, section: Section, rows: object) -> Iterator[msgspec.Struct]:
+    expected = f"tables, each below a line {section.header}"
+    if not isinstance(rows, list):
+        raise BadValueError(_place(file, *section.name.rpartition(".")[::2]), section.name, rows, expected)
+    if len(rows) > MAX_ROWS:
+        raise BadValueError(str(file.path), section.name, len(rows), f"expected {MAX_ROWS} at most")
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise BadValueError(_place(file, section.name, "", number), section.name, row, expected)
+        yield _row(file, section, number, row)
+
+
+def _row(file: _File, section: Section, number: int, row: dict[str, object]) -> msgspec.Struct:
+    settings = {setting.key: setting for setting in section.settings}
+    values: dict[str, object] = {}
+    for key, value in row.items():
+        where, written = _place(file, section.name, key, number), f"{section.header} {key}"
+        if key not in settings:
+            raise UnknownSettingError(where, written, [f"{section.header} {one}" for one in settings])
+        listed = [value] if settings[key].many and isinstance(value, str) else value
+        values[key] = _value(Given(settings[key], listed, where, written, typed=True))
+    made: msgspec.Struct = section.type(**values)
+    if problem := getattr(made, "problem", None):
+        key, expected = problem
+        where = _place(file, section.name, key if key in row else "", number)
+        raise BadValueError(where, f"{section.header} {key}", getattr(made, key), expected)
+    return made
 
 
 def _from_environment(environ: Mapping[str, str]) -> Iterator[Given]:
@@ -236,21 +308,36 @@ def _bad(given: Given, value: object, expected: str) -> BadValueError:
 
 
 def _assemble(values: Mapping[str, object]) -> Settings:
-    parts: dict[str, object] = {}
-    for section in SECTIONS:
+    settings = Settings()
+    for section in reversed(SECTIONS):  # those below first
         own = {s.key: values[s.name] for s in section.settings if s.name in values}
-        if section.name:
-            parts[section.name] = section.type(**own)
-        else:
-            parts.update(own)
-    return msgspec.structs.replace(Settings(), **parts)
+        own |= {r.name.rpartition(".")[2]: values[r.name] for r in ROWS if _is_of(section, r) and r.name in values}
+        if own:
+            settings = _replaced(settings, section.name, own)
+    return settings
+
+
+def _is_of(section: Section, rows: Section) -> bool:
+    return rows.name.rpartition(".")[0] == section.name
+
+
+def _replaced(settings: Settings, name: str, values: Mapping[str, object]) -> Settings:
+    """Return the settings with these values in the section called ``name``."""
+    made: object = msgspec.structs.replace(lookup(settings, name), **values)
+    while name:
+        name, _, key = name.rpartition(".")
+        made = msgspec.structs.replace(lookup(settings, name), **{key: made})
+    assert isinstance(made, Settings)
+    return made
 
 
 # -- settings that are right alone and wrong together
 
 
 def _check_together(settings: Settings, given: Mapping[str, Given]) -> None:
-    trace, wire, export = settings.trace, settings.wire, settings.export
+    trace, wire, export, sampling = settings.trace, settings.wire, settings.export, settings.sampling
+    if sampling.ratio is not None and sampling.sampler and not sampling.sampler.endswith("traceidratio"):
+        raise _conflict(given, settings, "sampling.ratio", "sampling.sampler", "only traceidratio has a ratio")
     if trace.max_trace_bytes > trace.max_bytes:
         raise _conflict(given, settings, "trace.max_trace_bytes", "trace.max_bytes", "one trace must fit into all")
     if wire.max_fragments_bytes < wire.max_frame_size:
@@ -271,9 +358,9 @@ def _conflict(given: Mapping[str, Given], settings: Settings, name: str, other: 
     return ConflictError(where, written, lookup(settings, name), against, expected)
 
 
-def lookup(settings: Settings, name: str) -> object:
+def lookup(settings: Settings, name: str) -> Any:
     """Return the value of the setting called ``name`` (``trace.ttl``)."""
-    value: object = settings
-    for part in name.split("."):
+    value: Any = settings
+    for part in name.split(".") if name else ():
         value = getattr(value, part)
     return value

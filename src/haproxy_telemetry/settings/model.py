@@ -7,6 +7,7 @@ This is the one place. The file's keys, the environment's names, the command lin
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,6 +29,15 @@ MIB = 1024 * KIB
 
 ScopeName = Literal["proc", "sess", "txn", "req", "res"]
 ExportKind = Literal["otlp", "console", "file"]
+ActionName = Literal["sample", "keep", "drop", "ratio", "rate"]
+SamplerName = Literal[
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+]
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -54,6 +64,34 @@ def parse_path(text: str) -> Path:
     if not text or "\0" in text:
         raise ValueError("expected the path of a file")
     return Path(text)
+
+
+def parse_path_pattern(text: str) -> str:
+    """Return a path or a pattern of one; no path that HAProxy sees begins otherwise."""
+    if not text.startswith(("/", "*", "?", "[")):
+        raise ValueError("expected a path, which begins with /, or a pattern of one")
+    return _one_line(text)
+
+
+def parse_tag(text: str) -> str:
+    """Return ``name`` or ``name=value``."""
+    if not text.partition("=")[0].strip():
+        raise ValueError("expected name or name=value")
+    return _one_line(text)
+
+
+def parse_network(text: str) -> IPv4Network | IPv6Network:
+    """Return the network that ``text`` writes, or the one address as a network."""
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"expected an address or a network: {error}") from None
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("expected text that can be printed")
+    return text
 
 
 class DslSettings(msgspec.Struct, frozen=True):
@@ -211,6 +249,186 @@ class RecordsSettings(msgspec.Struct, frozen=True):
     ] = "spans"
 
 
+class TailSettings(msgspec.Struct, frozen=True):
+    """What is decided when a stream has ended, and is exported whatever was decided before it began."""
+
+    errors: Annotated[
+        bool,
+        About(
+            "keep every stream that failed",
+            "Status 500 and above, or cut short by anybody but its client. A ratio alone would lose most of what"
+            " people look for.",
+        ),
+    ] = False
+    slow_ms: Annotated[
+        int,
+        Meta(ge=0, le=86_400_000),
+        About(
+            "keep every stream that lasted at least so long",
+            "0: none is kept for that. What is slow differs from path to path: a rule may have its own `slow_ms`.",
+            unit="milliseconds",
+        ),
+    ] = 0
+    retries: Annotated[
+        bool,
+        About(
+            "keep every stream that needed a second attempt",
+            "HAProxy retried, or went to another server. Known from records only.",
+        ),
+    ] = False
+    aborts: Annotated[
+        bool,
+        About(
+            "keep every stream that its client ended",
+            "It went away or timed out. Known from records only.",
+        ),
+    ] = False
+    ratio: Annotated[
+        float,
+        Meta(ge=0, le=1),
+        About(
+            "share of the rest that is kept",
+            "Of all new traces, not of those that were sampled before: 0.1 here and 0.5 there is 0.1. A trace that was"
+            " not sampled before does not come back by it.",
+        ),
+    ] = 1.0
+
+
+Texts = tuple[str, ...]
+
+
+class RuleSettings(msgspec.Struct, frozen=True):
+    """Rules, tried from the first to the last: the first that holds counts. A rule without conditions holds always.
+
+    All conditions of a rule must hold; of several values of one condition any will do. One value needs no brackets.
+    """
+
+    frontend: Annotated[
+        Texts,
+        Meta(max_length=64),
+        About("names of frontends", "Shell patterns: `*`, `?`, `[...]`.", form="names"),
+    ] = ()
+    backend: Annotated[
+        Texts,
+        Meta(max_length=64),
+        About(
+            "names of backends",
+            "Shell patterns. Mostly known from the record alone: such a rule decides about the export, not about the"
+            " flag that went upstream, and the rules behind it wait for it.",
+            form="names",
+        ),
+    ] = ()
+    path: Annotated[
+        Texts,
+        Meta(max_length=64),
+        About(
+            "paths of requests",
+            "Without `*`, `?` and `[` it is the beginning of a path by whole segments: `/health` is `/health/live` too"
+            " but not `/healthy`. With them it is a shell pattern for the whole path. The query does not count.",
+            form="paths",
+            parse=parse_path_pattern,
+        ),
+    ] = ()
+    method: Annotated[
+        Texts, Meta(max_length=64), About("methods", "As sent; methods differ by case.", form="names")
+    ] = ()
+    tag: Annotated[
+        Texts,
+        Meta(max_length=64),
+        About(
+            "tags of the messages, `name=value` or `name` alone",
+            'So a header decides: `tag=str("tenant") req.hdr(x-tenant)` in the message. The value is a shell pattern.',
+            form="name or name=value",
+            parse=parse_tag,
+        ),
+    ] = ()
+    network: Annotated[
+        tuple[IPv4Network | IPv6Network, ...],
+        Meta(max_length=64),
+        About(
+            "networks or addresses of clients",
+            "Of the connection, as HAProxy's `src` is; a header changes nothing.",
+            form="an address or a network such as 10.0.0.0/8",
+            parse=parse_network,
+        ),
+    ] = ()
+    action: Annotated[
+        ActionName,
+        About(
+            "what happens",
+            "`drop` and `keep` are final. `ratio` and `rate` bound what a caller wants and decide for new traces; the"
+            " end of the stream may still keep what they leave out. `sample`: the sampler decides, and the rule gives"
+            " `slow_ms`.",
+        ),
+    ] = "sample"
+    ratio: Annotated[
+        float | None, Meta(ge=0, le=1), About('share that `action = "ratio"` keeps', "Consistent by trace id.")
+    ] = None
+    per_second: Annotated[
+        float | None,
+        Meta(ge=0.001, le=100_000),
+        About(
+            'traces in any second that `action = "rate"` keeps',
+            "Below 1 it is one in several seconds. How many traces stand behind one is not known then, and none is"
+            " written to the tracestate.",
+            unit="traces a second",
+        ),
+    ] = None
+    slow_ms: Annotated[
+        int | None,
+        Meta(ge=1, le=86_400_000),
+        About("what is slow here", "In place of `slow_ms` of `[sampling.tail]`.", unit="milliseconds"),
+    ] = None
+
+    @property
+    def problem(self) -> tuple[str, str] | None:
+        """The key that does not go with the action, and what would; ``None`` if all is well."""
+        for action, key, value in (("ratio", "ratio", self.ratio), ("rate", "per_second", self.per_second)):
+            if self.action == action and value is None:
+                return key, f'it is needed for action = "{action}"'
+            if self.action != action and value is not None:
+                return key, f'it goes with action = "{action}"'
+        if self.action in ("keep", "drop") and self.slow_ms is not None:
+            return "slow_ms", f'action = "{self.action}" is final, however long it takes'
+        if self.action == "sample" and self.slow_ms is None:
+            return "action", "the rule would change nothing; expected keep, drop, ratio, rate or slow_ms"
+        return None
+
+
+class SamplingSettings(msgspec.Struct, frozen=True):
+    """Which traces are exported. SIGHUP reads this part anew, without a restart. See sampling.md."""
+
+    sampler: Annotated[
+        SamplerName | None,
+        About(
+            "the sampler, by OpenTelemetry's names",
+            "The same as OTEL_TRACES_SAMPLER, for those who want to change it by SIGHUP. To say it in both places is an"
+            " error. Without either it is `parentbased_always_on`.",
+            metavar="NAME",
+        ),
+    ] = None
+    ratio: Annotated[
+        float | None,
+        Meta(ge=0, le=1),
+        About(
+            "share of new traces that is sampled",
+            "For `traceidratio` and `parentbased_traceidratio`; alone it means the latter.",
+        ),
+    ] = None
+    drop: Annotated[
+        Texts,
+        Meta(max_length=64),
+        About(
+            "paths that are never traced",
+            'Health checks and monitoring: `drop = ["/healthz", "/metrics"]` is a rule before all others.',
+            form="paths",
+            parse=parse_path_pattern,
+        ),
+    ] = ()
+    tail: TailSettings = TailSettings()
+    rules: tuple[RuleSettings, ...] = ()
+
+
 class ExportSettings(msgspec.Struct, frozen=True):
     """Where finished traces go. The details of OTLP are those of OpenTelemetry: the `OTEL_*` variables."""
 
@@ -334,6 +552,7 @@ class Settings(msgspec.Struct, frozen=True):
     variables: VariablesSettings = VariablesSettings()
     trace: TraceSettings = TraceSettings()
     records: RecordsSettings = RecordsSettings()
+    sampling: SamplingSettings = SamplingSettings()
     export: ExportSettings = ExportSettings()
     wire: WireSettings = WireSettings()
     server: ServerSettings = ServerSettings()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from haproxy_telemetry.settings.catalog import SECTIONS, Setting
+from haproxy_telemetry.settings.catalog import ROWS, SECTIONS, Section, Setting
 from haproxy_telemetry.settings.load import Loaded, lookup
 
 
@@ -18,9 +18,21 @@ def as_toml(loaded: Loaded) -> str:
 def _lines(loaded: Loaded) -> Iterator[str]:
     for section in SECTIONS:
         if section.name:
-            yield f"\n[{section.name}]"
+            yield f"\n{section.header}"
         for setting in section.settings:
             yield _line(setting, lookup(loaded.settings, setting.name), loaded.origins[setting.name])
+    for rows in ROWS:
+        for row in lookup(loaded.settings, rows.name):
+            yield from _row(rows, row)
+
+
+def _row(rows: Section, row: object) -> Iterator[str]:
+    """One row, as far as it differs from an empty one."""
+    yield f"\n{rows.header}"
+    for setting in rows.settings:
+        value = getattr(row, setting.key)
+        if value != setting.default:
+            yield f"{setting.key} = {toml_value(value)}"
 
 
 def _line(setting: Setting, value: object, origin: str) -> str:
