@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field
 
 from haproxy_telemetry.dialect import translate
+from haproxy_telemetry.sampling import Sampling
 from haproxy_telemetry.spop import Message, Value
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.assembler import Assembler
@@ -32,13 +33,18 @@ class Laboratory:
     strict: bool = False
     limits: TraceLimits = field(default_factory=TraceLimits)
     now: int = 1_000_000
+    sampling: Sampling | None = None
 
     def __post_init__(self) -> None:
         self.stats = Stats()
         self.problems: list[Problem] = []
         self.finished: list[FinishedTrace] = []
         self.assembler = Assembler(
-            ids=IdSource(random.Random(1)), stats=self.stats, limits=self.limits, strict=self.strict
+            ids=IdSource(random.Random(1)),
+            stats=self.stats,
+            limits=self.limits,
+            strict=self.strict,
+            sampling=self.sampling,
         )
 
     def notify(self, *messages: Message, size: int = 100) -> Propagation | None:

@@ -62,7 +62,8 @@ def read_sampler(environ: Mapping[str, str]) -> Sampler | None:
         raise SamplerError(ARGUMENT, argument, f"it counts with {NAME} only, which is not set")
     if argument and not name.lower().endswith("traceidratio") and name.lower() in NAMES:
         raise SamplerError(ARGUMENT, argument, f"{NAME} is {name}, which takes no argument")
-    return sampler_named(NAME, name, ratio_in(argument) if argument else 1.0)
+    found = sampler_named(NAME, name, 1.0)
+    return found if not argument else sampler_named(NAME, name, ratio_in(argument))
 
 
 def sampler_named(where: str, text: str, ratio: float) -> Sampler:
