@@ -190,7 +190,7 @@ def test_a_second_signal_ends_it_at_once(
 def test_sighup_and_sigusr1_end_nothing(agent: RunningAgent) -> None:
     peer = agent.connect()
     agent.signal(signal.SIGHUP)
-    assert "restart" in agent.logged("SIGHUP")
+    assert "changed=nothing" in agent.logged("settings read again")
     peer.ask(*stream(3))
     agent.signal(signal.SIGUSR1)
     assert "frames_answered=8" in agent.logged("msg=totals")

@@ -358,3 +358,100 @@ def test_a_file_that_is_no_toml_is_told(tmp_path: Path, content: bytes, said: st
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert str(mistake(tmp_path / "none.toml")) == f"{tmp_path}/none.toml: No such file or directory"
     assert str(mistake(tmp_path)) == f"{tmp_path}: Is a directory"
+
+
+# Tables below tables, and rows of them
+
+
+def test_tables_below_tables_and_rows_are_read(file: WriteFile) -> None:
+    settings = load_settings(
+        file(
+            """
+            [sampling]
+            ratio = 0.25
+            drop = ["/a"]
+            [sampling.tail]
+            errors = true
+            slow_ms = 2000
+            [[sampling.rules]]
+            path = "/one"
+            network = ["10.0.0.0/8", "::1"]
+            action = "drop"
+            [[sampling.rules]]
+            tag = "tenant=acme"
+            slow_ms = 5
+            """
+        ),
+        {"HAPROXY_TELEMETRY_SAMPLING_TAIL_SLOW_MS": "3000"},
+        {},
+    )
+    sampling = settings.sampling
+    assert (sampling.ratio, sampling.drop, sampling.tail.errors, sampling.tail.slow_ms) == (0.25, ("/a",), True, 3000)
+    one, two = sampling.rules
+    assert (one.path, one.action, [str(net) for net in one.network]) == (("/one",), "drop", ["10.0.0.0/8", "::1/128"])
+    assert (two.tag, two.action, two.slow_ms) == (("tenant=acme",), "sample", 5)
+
+
+def test_rows_are_printed_as_a_file_that_gives_them_again(file: WriteFile, tmp_path: Path) -> None:
+    text = """
+    [sampling.tail]
+    aborts = true
+    [[sampling.rules]]
+    path = ["/one", "/t\\u00e9*"]
+    action = "ratio"
+    ratio = 0.5
+    [[sampling.rules]]
+    frontend = ["web"]
+    network = ["10.0.0.0/8"]
+    action = "rate"
+    per_second = 2.5
+    """
+    loaded = load(file(text), {}, {})
+    again = tmp_path / "again.toml"
+    again.write_text(as_toml(loaded))
+    assert load_settings(again, {}, {}) == loaded.settings
+
+
+RULE = "[[sampling.rules]]\npath = '/a'\naction = 'drop'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        (f"{RULE}[[sampling.rules]]\naction = 'drop'\npaht = '/'", 6,
+         "unknown setting [[sampling.rules]] paht; did you mean [[sampling.rules]] path?"),
+        (f"{RULE}[[sampling.rules]]\naction = 'dorp'", 5,
+         "[[sampling.rules]] action is 'dorp': expected one of sample, keep, drop, ratio, rate"),
+        (f"{RULE}[[sampling.rules]]\naction = 'drop'\nnetwork = '10.0.0.1/8'", 6,
+         "[[sampling.rules]] network is '10.0.0.1/8': expected an address or a network: 10.0.0.1/8 has host bits set"),
+        ("[[sampling.rules]]\naction = 'drop'\npath = 'health'", 3,
+         "[[sampling.rules]] path is 'health': expected a path, which begins with /, or a pattern of one"),
+        ("[[sampling.rules]]\naction = 'drop'\ntag = '=x'", 3,
+         "[[sampling.rules]] tag is '=x': expected name or name=value"),
+        ("[[sampling.rules]]\naction = 'ratio'", 1,
+         "[[sampling.rules]] ratio is 'None': it is needed for action = \"ratio\""),
+        ("[[sampling.rules]]\naction = 'drop'\nper_second = 5", 3,
+         "[[sampling.rules]] per_second is 5.0: it goes with action = \"rate\""),
+        ("[[sampling.rules]]\naction = 'keep'\nslow_ms = 5", 3,
+         "[[sampling.rules]] slow_ms is 5: action = \"keep\" is final, however long it takes"),
+        (f"{RULE}[[sampling.rules]]\npath = '/'", 4,
+         "[[sampling.rules]] action is 'sample': the rule would change nothing"),
+        ("[sampling]\nrules = 5", 2, "sampling.rules is 5: tables, each below a line [[sampling.rules]]"),
+        ("\n[[sampling.rule]]\npath = '/'", 2, "unknown setting [[sampling.rule]]; did you mean [[sampling.rules]]?"),
+        ("[sampling.tail]\nerorrs = true", 2,
+         "unknown setting [sampling.tail] erorrs; did you mean [sampling.tail] errors?"),
+        ("[sampling.tial]\nerrors = true", 1, "unknown setting [sampling.tial]; did you mean [sampling.tail]?"),
+        ("[sampling]\nratio = 1.5", 2, "[sampling] ratio is 1.5: expected a number from 0 to 1"),
+        ("[sampling]\nsampler = 'jaeger_remote'", 2, "[sampling] sampler is 'jaeger_remote': expected one of always"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_row_is_named_with_its_line(file: WriteFile, text: str, line: int | None, said: str) -> None:
+    path = file(text)
+    where = f"{path}:{line}" if line else str(path)
+    assert str(mistake(path)).startswith(f"{where}: {said}")
+
+
+def test_a_ratio_for_a_sampler_that_has_none_is_a_conflict(file: WriteFile) -> None:
+    error = mistake(file("[sampling]\nsampler = 'always_on'\nratio = 0.5"))
+    assert isinstance(error, ConflictError)
+    assert "only traceidratio has a ratio" in str(error)

@@ -88,6 +88,8 @@ def _setting(section: str, key: str, annotation: Any, default: object) -> Settin
     kind = str if about.parse or get_origin(item) is Literal else item
     if about.parse:
         bare = tuple[str, ...] if many else str
+    elif not many:
+        bare = item  # None is what is not given; nobody can write it
     choices = get_args(item) if get_origin(item) is Literal else ()
     return Setting(section, key, Annotated[bare, meta], default, about, meta, many, choices, kind)
 

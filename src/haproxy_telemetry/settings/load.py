@@ -148,8 +148,17 @@ def _flatten(file: _File, section: str, table: dict[str, object]) -> Iterator[tu
                 raise BadValueError(_place(file, section, key), name, value, f"a table, [{name}]")
             yield from _flatten(file, name, value)
         elif name not in _BY_ROWS:
-            written = f"[{section}] {key}" if section else key
-            raise UnknownSettingError(_place(file, section, key), written, _known_in(section))
+            raise UnknownSettingError(_place(file, section, key), _written(section, key, value), _known_in(section))
+
+
+def _written(section: str, key: str, value: object) -> str:
+    """Return an unknown name as it stands in the file."""
+    if not section:
+        return key
+    if isinstance(value, dict):
+        return f"[{section}.{key}]"
+    rows = isinstance(value, list) and value and all(isinstance(item, dict) for item in value)
+    return f"[[{section}.{key}]]" if rows else f"[{section}] {key}"
 
 
 _BY_SECTION = {section.name: section for section in SECTIONS if section.name}
@@ -173,7 +182,7 @@ def _place(file: _File, section: str, key: str, row: int = -1) -> str:
         if header := re.match(r"\s*\[\s*(\[?)\s*([\w.-]+)\s*\]", line):
             table = header[2]
             rows += bool(header[1]) and table == section
-            if (not section and table == key) or (not key and table == section and rows == row):
+            if (table == f"{section}.{key}".lstrip(".")) or (not key and table == section and rows == row):
                 return f"{file.path}:{number}"
         elif table == section and rows == row and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
             return f"{file.path}:{number}"
