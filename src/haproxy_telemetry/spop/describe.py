@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from .actions import Action, Scope, SetVar, parse_action
-from .errors import SpopError, TruncatedFrame
+from .errors import SpopError, TruncatedFrame, quoted
 from .frames import ABORT, FIN, LENGTH_SIZE, FrameType, Header, frame_label, parse_header
 from .messages import parse_string
 from .scalars import Binary
@@ -172,9 +172,7 @@ def _value(value: Value) -> str:
 
 
 def _text(text: bytes) -> str:
-    """Quote bytes so that they can stand in a terminal: what is not printable ASCII is escaped."""
-    escaped = str(bytes(text[:_LONGEST_TEXT]))[2:-1].replace('"', '\\"').replace("\\'", "'")
-    return f'"{escaped}"{_rest(text)}'
+    return quoted(text, _LONGEST_TEXT)
 
 
 def _rest(text: bytes) -> str:
