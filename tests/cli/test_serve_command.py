@@ -107,6 +107,13 @@ def test_wrong_settings_are_one_line_and_code_2_and_no_server(serve: Serve) -> N
     )
 
 
+def test_the_help_names_a_default_where_there_is_one(serve: Serve) -> None:
+    words = " ".join(serve("--help").output.split())
+    assert "Default: 127.0.0.1:7000." in words
+    assert "Default: txn, req." in words
+    assert "Default: ." not in words
+
+
 def test_check_prints_a_file_that_gives_the_same_settings_and_does_not_serve(serve: Serve, tmp_path: Path) -> None:
     target = tmp_path / 'a "b" \\c\té'
     flags = ["--listen", "[::1]:7", "--strict-dsl", "--export", "file", "--export-file", str(target)]

@@ -39,7 +39,7 @@ def _help(setting: Setting) -> str:
     if setting.choices and setting.about.metavar:
         what += f": {', '.join(setting.choices)}"
     again = " May be repeated." if setting.many else ""
-    default = "" if setting.default is None else f" Default: {in_words(setting.default)}."
+    default = "" if setting.default in (None, ()) else f" Default: {in_words(setting.default)}."
     return f"{what}.{again}{default}"
 
 
