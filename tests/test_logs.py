@@ -55,7 +55,7 @@ def test_a_text_line_has_time_level_message_and_fields() -> None:
 
 
 def test_a_json_line_has_the_same() -> None:
-    line = JsonFormatter().format(record(spop="127.0.0.1:7000", n=3, ratio=0.5, on=True, none=None))
+    line = JsonFormatter().format(record(spop="127.0.0.1:7000", n=3, ratio=0.5, on=True))
     assert json.loads(line) == {
         "time": "2026-11-01T12:00:00.062Z",
         "level": "info",
@@ -64,8 +64,12 @@ def test_a_json_line_has_the_same() -> None:
         "n": 3,
         "ratio": 0.5,
         "on": True,
-        "none": None,
     }
+
+
+def test_what_is_not_there_has_no_place_in_the_line() -> None:
+    assert text(spop="127.0.0.1:7000", records=None, n=0) == "spop=127.0.0.1:7000 n=0"
+    assert "records" not in as_json(records=None)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +89,6 @@ def test_a_json_line_has_the_same() -> None:
         (b"\xff\n", r'"\\xff\n"'),
         (0, "0"),
         (True, "true"),
-        (None, "null"),
         (float("nan"), "nan"),
         (OSError("gone away"), '"gone away"'),
     ],

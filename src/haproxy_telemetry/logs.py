@@ -43,8 +43,11 @@ def configure_logging(form: str, level: str, stream: Stream | None = None) -> No
 
 
 def fields(**values: object) -> dict[str, dict[str, object]]:
-    """Return the ``extra`` of a log call: ``log.info("listening", extra=fields(spop="127.0.0.1:7000"))``."""
-    return {"fields": values}
+    """Return the ``extra`` of a log call: ``log.info("listening", extra=fields(spop="127.0.0.1:7000"))``.
+
+    What is ``None`` is not there, and has no place in the line.
+    """
+    return {"fields": {name: value for name, value in values.items() if value is not None}}
 
 
 class TextFormatter(logging.Formatter):

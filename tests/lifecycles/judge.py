@@ -20,6 +20,9 @@ still later than that, so much more is granted."""
 
 # The second of two pipelined requests begins when HAProxy has done with the first.
 _BEGINS_LATER: Final = {("pipelined", 1)}
+_FOREIGN: Final = "unknown_reference"
+"""What the agent may complain of: with a filter in the backend the frontend's spans are never told of."""
+
 SECOND_LONG: Final = "streamed-1s"
 
 
@@ -45,6 +48,8 @@ def checked(version: HaproxyVersion, profile: str, folder: Path) -> dict[tuple[s
 
 def judge(done: Run, version: tuple[int, int], profile: str) -> dict[tuple[str, int], Cell]:
     """Return a cell for each stream of the run, by scenario and number."""
+    assert not done.strangers, f"traces of no stream: {[trace.names for trace in done.strangers]}"
+    assert not [line for line in done.complaints if line.get("reason") != _FOREIGN], done.complaints
     granted = TOLERANCE_NS + max(0, done.lateness_ns - TOLERANCE_NS)
     cells = {}
     for name, tries in done.outcomes.items():

@@ -52,9 +52,9 @@ A **number** is a cell in which all of this holds, in each of {TRIES} tries:
 - where a server was asked there is exactly one CLIENT span, and its id is the one in the `traceparent` that the
   origin got; where none was asked there is none;
 - every span hangs under another one of the trace or under the caller, and none ends later than the SERVER span;
-- the SERVER span begins and ends when the client (or the origin, where it says so) saw the stream begin and end. The
-  number says how many milliseconds the ends are apart, the median of the tries;
-  {TOLERANCE_NS // _MILLISECOND} are granted.
+- the SERVER span begins and ends when the client (or the origin, where it says so) saw the stream begin and end, and
+  that of `streamed-1s` lasts a second. The number says how many milliseconds the ends are apart, the median of the
+  tries; {TOLERANCE_NS // _MILLISECOND} are granted.
 
 The client measures by the same clock, but from outside: in its number is the time that the last byte took to wake
 it. **\N{EN DASH}** is a cell without a trace, **TTL** one whose trace HAProxy never ends, so that the agent does. A

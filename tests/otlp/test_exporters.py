@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from haproxy_telemetry.exporters import CloseReport, ExportConfigError, make_exporter
+from haproxy_telemetry.exporters import CloseReport, ExportConfigError, check_file, make_exporter
 from haproxy_telemetry.exporters.console import render_trace
 from haproxy_telemetry.exporters.lines import LineExporter
 from haproxy_telemetry.otlp.encode import encode_request, encode_resource, encode_span
@@ -220,3 +220,12 @@ def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
         make_exporter("file", {}, Stats(), file=tmp_path / "missing" / "traces.jsonl")
     with pytest.raises(ExportConfigError, match="grpc"):
         make_exporter("otlp", {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, Stats())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_file_that_may_not_be_written_is_found_before_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "traces.jsonl"
+    file.touch(0o400)
+    for wrong in (file, Path("/proc/traces.jsonl")):
+        with pytest.raises(ExportConfigError, match="can't be opened"):
+            check_file(wrong)

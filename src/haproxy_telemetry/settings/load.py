@@ -121,7 +121,7 @@ def _from_file(file: _File | None) -> Iterator[Given]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a BOM, which TOML allows not
     except OSError as error:
         raise BadFileError(str(path), error.strerror or type(error).__name__) from error
     except UnicodeDecodeError as error:
@@ -145,7 +145,7 @@ def _flatten(file: _File, section: str, table: dict[str, object]) -> Iterator[tu
             yield name, value
         elif name in _BY_SECTION:
             if not isinstance(value, dict):
-                raise BadValueError(_place(file, section, key), name, value, f"a table, [{name}]")
+                raise BadValueError(_place(file, section, key), name, value, f"expected a table, [{name}]")
             yield from _flatten(file, name, value)
         elif name not in _BY_ROWS:
             raise UnknownSettingError(_place(file, section, key), _written(section, key, value), _known_in(section))
@@ -211,7 +211,7 @@ def _table(document: dict[str, object], name: str) -> dict[str, object]:
 
 
 def _all_rows(file: _File, section: Section, rows: object) -> Iterator[msgspec.Struct]:
-    expected = f"tables, each below a line {section.header}"
+    expected = f"expected tables, each below a line {section.header}"
     if not isinstance(rows, list):
         raise BadValueError(_place(file, *section.name.rpartition(".")[::2]), section.name, rows, expected)
     if len(rows) > MAX_ROWS:
