@@ -114,9 +114,9 @@ class Sampling:
 
 def _draw(given: Given, threshold: int, thinned: bool) -> Decision:
     """Keep the trace if its randomness reaches the threshold. ``thinned``: others have drawn before."""
-    if _randomness(given) < threshold:
+    before, explicit = read_ot(given.trace_state)
+    if (randomness_of(given.trace_id) if explicit is None else explicit) < threshold:
         return Decision(False, None, UNSAMPLED)
-    before = read_ot(given.trace_state)[0]
     if before is None:
         return Decision(True, None if thinned else threshold)
     return Decision(True, _stricter(before, threshold) if thinned or not given.parent else threshold)

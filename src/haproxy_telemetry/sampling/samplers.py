@@ -49,7 +49,7 @@ class Sampler(NamedTuple):
     threshold: int = ALWAYS
 
     def __str__(self) -> str:
-        kept = {ALWAYS: "all", NEVER: "none"}.get(self.threshold, f"{100 * (1 - self.threshold / NEVER):.6g} %")
+        kept = {ALWAYS: "all", NEVER: "none"}.get(self.threshold, f"{100 * (1 - self.threshold / NEVER):.4g} %")
         return f"{kept} of new traces, {'callers decide theirs' if self.parent_based else 'whatever callers say'}"
 
 

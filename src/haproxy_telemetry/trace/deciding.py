@@ -31,7 +31,7 @@ def decide_early(sampling: Sampling, trace: LiveTrace, told: Told, now: int) -> 
     decision = trace.decision
     if decision is not None and not anew and not decision.pending:
         return
-    _learn(sampling, trace.facts, told)
+    _learn(sampling, _facts(trace), told)
     _decide(sampling, trace, now, told.start is not None)
     if not trace.made_by_haproxy:
         _set_flag(trace)
@@ -54,7 +54,7 @@ def _given(trace: LiveTrace) -> Given:
 
 
 def _decide(sampling: Sampling, trace: LiveTrace, now: int, tags_known: bool) -> None:
-    trace.decision = sampling.head(_given(trace), trace.facts, now, tags_known=tags_known)
+    trace.decision = sampling.head(_given(trace), _facts(trace), now, tags_known=tags_known)
     trace.sampled = trace.decision.sampled
 
 
@@ -78,9 +78,10 @@ def decide_at_end(sampling: Sampling, trace: LiveTrace, now: int) -> str:
     if sampling.trivial:
         return "" if trace.flags & FLAG_SAMPLED else "unsampled"
     if _anchored_anew(trace) or trace.decision is None or trace.decision.pending:
+        facts = _facts(trace)
         if trace.end is not None:
-            _learn_end(trace.facts, trace.end)
-        _complete(trace.facts)
+            _learn_end(facts, trace.end)
+        _complete(facts)
         _decide(sampling, trace, now, True)
         if not trace.said and not trace.made_by_haproxy:
             _set_flag(trace)
@@ -93,6 +94,12 @@ def decide_at_end(sampling: Sampling, trace: LiveTrace, now: int) -> str:
 
 
 # Facts
+
+
+def _facts(trace: LiveTrace) -> Facts:
+    if trace.facts is None:
+        trace.facts = Facts()
+    return trace.facts
 
 
 def _learn(sampling: Sampling, facts: Facts, told: Told) -> None:

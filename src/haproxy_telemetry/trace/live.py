@@ -173,7 +173,7 @@ class LiveTrace:
         self.leaving = False
         self.sampled = True
         self.decision: Decision | None = None
-        self.facts = Facts()
+        self.facts: Facts | None = None  # only where somebody asks
         self.anchor: tuple[bytes, bytes, bool] | None = None
         self.given_flags = FLAG_SAMPLED
         self.deferred: list[tuple[OpenSpan, Block, int]] = []
