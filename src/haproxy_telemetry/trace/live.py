@@ -108,8 +108,7 @@ class LiveTrace:
     it upstream. ``links``: callers that are no parents; they belong to the first span.
 
     ``tracestate_header`` is the caller's, which counts only if its traceparent does: that may come later.
-    ``start``, ``attributes`` and ``end``: what was told of the stream as a whole. ``leaving``: it has ended, by its
-    spans or by its record, and waits for the other for a moment.
+    ``start``, ``attributes`` and ``end``: what was told of the stream as a whole.
 
     ``decision``: about ``sampled``, made for the identity ``anchor`` that came with ``given_flags``, by ``facts``.
     ``deferred``: what was said of spans while it looked as if nobody would want to know.
@@ -128,7 +127,6 @@ class LiveTrace:
         "given_flags",
         "key",
         "last_event_ns",
-        "leaving",
         "links",
         "made_by_haproxy",
         "marks",
@@ -170,7 +168,6 @@ class LiveTrace:
         self.start: StreamStart | None = None
         self.end: EndOfStream | None = None
         self.attributes: dict[bytes, AttributeValue] = {}
-        self.leaving = False
         self.sampled = True
         self.decision: Decision | None = None
         self.facts: Facts | None = None  # only where somebody asks
