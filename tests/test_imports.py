@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "settings": set[str](),
     "otlp": {"stats", "logs", "trace"},
     "exporters": {"stats", "logs", "trace", "otlp"},
+    "propagation": {"settings", "trace"},
     "records": {"trace"},
     "engines": {"stats", "logs"},
     "agent": {"engines", "spop", "dialect", "records", "trace", "exporters", "stats", "logs"},
@@ -32,6 +33,7 @@ MAY_IMPORT = {
         "recordserver",
         "agent",
         "exporters",
+        "propagation",
         "settings",
         "spop",
         "trace",
@@ -43,7 +45,8 @@ MAY_IMPORT = {
     "haproxyconfig": {"settings"},
     "doctor": {"spop", "settings", "otlp", "haproxyconfig", "records"},
     "demo": {"logs", "haproxyconfig"},
-    "cli": {"settings", "service", "spop", "demo", "haproxyconfig", "doctor", "exporters", "otlp", "logs"},
+    "cli": {"settings", "service", "spop", "demo", "haproxyconfig", "doctor", "exporters", "otlp", "logs"}
+    | {"propagation"},
     "__main__": {"cli"},
 }
 

@@ -22,6 +22,7 @@ from haproxy_telemetry.settings.address import (
     UnixAddress,
     parse_listen,
 )
+from haproxy_telemetry.settings.propagators import DEFAULT, PropagatorsError, parse_propagators
 
 SPOE: Final = "spoe-otel.cfg"
 """The name of the SPOE file; the proxy's file of a complete example is beside it."""
@@ -93,7 +94,8 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class Options:
     """All choices. ``cache``: whether HAProxy's cache may be in use. ``spoe_path``: where the SPOE file will be; in an
-    example it is beside the other. ``service``: the ``service.name`` of the spans; ``""``: the agent's."""
+    example it is beside the other. ``service``: the ``service.name`` of the spans; ``""``: the agent's.
+    ``propagators``: names of ``OTEL_PROPAGATORS``."""
 
     profile: Profile
     version: Version
@@ -105,6 +107,7 @@ class Options:
     example: Example | None = None
     spoe_path: str = f"/etc/haproxy/{SPOE}"
     service: str = ""
+    propagators: tuple[str, ...] = DEFAULT
 
     def __post_init__(self) -> None:
         if self.example is not None and (unknown := _undefined_acls(self.trust.condition)):
@@ -138,6 +141,14 @@ def parse_trust(text: str) -> Trust:
     _printable("--trust", condition)
     _check_condition(condition)
     return Trust(False, condition)
+
+
+def parse_formats(text: str) -> tuple[str, ...]:
+    """Read the propagators: names as in ``OTEL_PROPAGATORS``; ``()`` for none."""
+    try:
+        return parse_propagators(text)
+    except PropagatorsError as error:
+        raise OptionError("--propagators", text, error.reason) from None
 
 
 def parse_agent(text: str) -> ListenAddress:

@@ -33,9 +33,10 @@ from haproxy_telemetry.trace.instructions import (
 )
 from haproxy_telemetry.trace.live import LiveTrace, OpenSpan, TraceLimits
 from haproxy_telemetry.trace.opentracing import apply_log, apply_tag
+from haproxy_telemetry.trace.propagators import W3C, Propagators
 from haproxy_telemetry.trace.spans import FLAG_SAMPLED, FinishedTrace
 from haproxy_telemetry.trace.stream import EndOfStream
-from haproxy_telemetry.trace.w3c import SpanContext, format_traceparent
+from haproxy_telemetry.trace.w3c import SpanContext
 
 UPSTREAM_SPAN: Final = b"Server session"
 
@@ -58,12 +59,14 @@ class Assembler:
         limits: TraceLimits = TraceLimits(),  # noqa: B008 (immutable)
         upstream_span: bytes = UPSTREAM_SPAN,
         strict: bool = False,
+        propagators: Propagators = W3C,
     ) -> None:
         self._ids = ids
         self._stats = stats
         self._limits = limits
         self._upstream_span = upstream_span
         self._strict = strict
+        self._propagators = propagators
         self._traces: OrderedDict[bytes, LiveTrace] = OrderedDict()  # the one longest without an event first
         self._leaving: deque[tuple[int, LiveTrace]] = deque()
         self._gone: OrderedDict[bytes, int] = OrderedDict()
@@ -111,12 +114,13 @@ class Assembler:
                 return None
             trace = self._begin(told.key, now)
         if told.identity is not None:
-            adopt(trace, told.identity, self._stats)
-        if told.baggage:
-            self._adopt_baggage(trace, told.baggage)
-        for block in told.blocks:
-            for name, value in block.baggage:
-                self._carry(trace, name, value)
+            adopt(trace, told.identity, self._stats, self._propagators)
+        if self._propagators.baggage:
+            if told.baggage:
+                self._adopt_baggage(trace, told.baggage)
+            for block in told.blocks:
+                for name, value in block.baggage:
+                    self._carry(trace, name, value)
         return trace
 
     def _begin(self, key: bytes, now: int) -> LiveTrace:
@@ -144,11 +148,15 @@ class Assembler:
         trace.said = False
 
     def _propagation(self, trace: LiveTrace) -> Propagation:
+        context = SpanContext(trace.trace_id, trace.upstream_id, trace.flags)
         return Propagation(
-            format_traceparent(SpanContext(trace.trace_id, trace.upstream_id, trace.flags)),
+            self._propagators.traceparent(context),
             trace.trace_state,
             format_baggage(trace.baggage) if trace.baggage else b"",
             trace.trace_id.hex().encode("ascii"),
+            trace.upstream_id.hex().encode("ascii"),
+            bool(trace.flags & FLAG_SAMPLED),
+            self._propagators.others(context),
         )
 
     # After the ACK
@@ -311,7 +319,7 @@ class Assembler:
         if trace.end is not None:
             self._stats.count("records_dropped", "duplicate")
             return
-        adopt(trace, end.identity, self._stats)
+        adopt(trace, end.identity, self._stats, self._propagators)
         self._account(end.key, size, now)
         trace.end = end
         self._let_go(trace, now)
@@ -336,7 +344,7 @@ class Assembler:
 
     def _nameless(self, end: EndOfStream, now: int) -> LiveTrace:
         trace = LiveTrace(b"", self._ids.trace_id(), self._ids.span_id(), now)
-        adopt(trace, end.identity, self._stats)
+        adopt(trace, end.identity, self._stats, self._propagators)
         trace.end = end
         return trace
 

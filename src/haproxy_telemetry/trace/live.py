@@ -106,7 +106,8 @@ class LiveTrace:
     ``said``: HAProxy knows the context as it is now. ``made_by_haproxy``: it made the context itself, and has sent
     it upstream. ``links``: callers that are no parents; they belong to the first span.
 
-    ``tracestate_header`` is the caller's, which counts only if its traceparent does: that may come later.
+    ``tracestate_header`` is the caller's, which counts only if its traceparent does: that may come later, and
+    ``has_state`` says that it did.
     ``start``, ``attributes`` and ``end``: what was told of the stream as a whole. ``leaving``: it has ended, by its
     spans or by its record, and waits for the other for a moment.
     """
@@ -117,6 +118,7 @@ class LiveTrace:
         "began_ns",
         "end",
         "flags",
+        "has_state",
         "key",
         "last_event_ns",
         "leaving",
@@ -148,6 +150,7 @@ class LiveTrace:
         self.flags = FLAG_SAMPLED
         self.trace_state = b""
         self.tracestate_header = b""
+        self.has_state = False
         self.baggage: dict[bytes, bytes] = {}
         self.service: bytes | None = None
         self.spans: list[OpenSpan] = []
