@@ -102,6 +102,7 @@ def options(version: HaproxyVersion, profile: str = "zero-wait", **chosen: Any) 
         example=example and hc.Example(hc.parse_bind(example[0]), hc.parse_origin(example[1])),
         spoe_path=chosen.get("spoe_path", "/etc/haproxy/spoe-otel.cfg"),
         service=chosen.get("service", ""),
+        propagators=hc.parse_formats(chosen.get("propagators", "")),
     )
 
 
@@ -151,6 +152,8 @@ EXAMPLES: list[dict[str, Any]] = [
     {"profile": "standard", "trust": "never", "agents": ["unix:/run/otel/a 1.sock", "[::1]:7000", "localhost:7001"]},
     {"profile": "standard", "trust": "{ src 10.0.0.0/8 } !{ hdr_cnt(x-a) gt 1 } or LOCALHOST",
      "records": "unix:/run/otel/it's records.sock", "example": ("unix:/tmp/in.sock", "unix:/tmp/origin.sock")},
+    {"profile": "standard", "propagators": "b3,b3multi,jaeger,tracecontext", "trust": "{ src 10.0.0.0/8 }"},
+    {"profile": "detailed", "propagators": "none"},
     {"profile": "zero-wait", "records": "udp:[::1]:7514", "example": (":18000", "[::1]:18001")},
 ]  # fmt: skip
 

@@ -12,6 +12,7 @@ from haproxy_telemetry.trace.assembler import Assembler
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.instructions import Problem, Propagation
 from haproxy_telemetry.trace.live import TraceLimits
+from haproxy_telemetry.trace.propagators import W3C, Propagators
 from haproxy_telemetry.trace.spans import FinishedSpan, FinishedTrace
 from haproxy_telemetry.trace.stream import EndOfStream
 
@@ -32,13 +33,18 @@ class Laboratory:
     strict: bool = False
     limits: TraceLimits = field(default_factory=TraceLimits)
     now: int = 1_000_000
+    propagators: Propagators = W3C
 
     def __post_init__(self) -> None:
         self.stats = Stats()
         self.problems: list[Problem] = []
         self.finished: list[FinishedTrace] = []
         self.assembler = Assembler(
-            ids=IdSource(random.Random(1)), stats=self.stats, limits=self.limits, strict=self.strict
+            ids=IdSource(random.Random(1)),
+            stats=self.stats,
+            limits=self.limits,
+            strict=self.strict,
+            propagators=self.propagators,
         )
 
     def notify(self, *messages: Message, size: int = 100) -> Propagation | None:

@@ -105,7 +105,8 @@ def _tracestate(condition: str) -> Rule:
         " several headers or with odd characters is left out of the span.",
         (
             f"tcp-request content set-var(txn.otel_ts) {header} if {_BELIEVED}{condition}"
-            f" {{ req.fhdr_cnt(tracestate) eq 1 }} {{ {header},length le {record.TRACE_STATE_BYTES} }} !{{ {header} -m reg [^\\ -~] }}",
+            f" {{ req.fhdr_cnt(tracestate) eq 1 }} {{ {header},length le {record.TRACE_STATE_BYTES} }}"
+            f" !{{ {header} -m reg [^\\ -~] }}",
         ),
     )
 

@@ -56,7 +56,7 @@ def _b3_single() -> Rule:
         " it is, since that leaves the decision to us. An id of zeros is none.",
         (
             f"acl otel_b3 req.fhdr(b3) -m reg ^({_HEX}{{16}}){{1,2}}-{_HEX}{{16}}(-[01d](-{_HEX}{{16}})?)?$",
-            "acl otel_b3_no req.fhdr(b3) -m reg -0(-|$)",
+            "acl otel_b3_no req.fhdr(b3) -m reg ^[^-]*-[^-]*-0(-|$)",
             *_padded("req.fhdr(b3),field(1,-)", "req.fhdr(b3),field(2,-)", condition),
             _taken("0", f"otel_b3_no {condition}"),
             _taken("1", condition),
