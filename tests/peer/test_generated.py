@@ -8,7 +8,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from haproxy_versions import HaproxyVersion
@@ -110,6 +110,13 @@ def texts(chosen: hc.Options) -> dict[str, str]:
     return {file.name: file.text for file in hc.generate(chosen, "the test")}
 
 
+class HasPort(Protocol):
+    """A next hop: an origin, or another proxy."""
+
+    @property
+    def port(self) -> int: ...
+
+
 class Running:
     """A HAProxy with a complete example, its port, and what it is between."""
 
@@ -117,7 +124,7 @@ class Running:
         self,
         start: StartHaproxy,
         version: HaproxyVersion,
-        origin: Origin,
+        origin: HasPort,
         bind: str = "",
         lines: str = "",
         **chosen: Any,
