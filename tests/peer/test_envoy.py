@@ -119,7 +119,9 @@ def test_client_haproxy_envoy_and_origin_are_one_trace(
     [traceparent] = origin.received_at("/hops")[0].values("traceparent")
     _, trace_id, last_span, last_flags = traceparent.split("-")
     assert last_flags == flags
-    assert origin.received_at("/hops")[0].values("tracestate") == (["a=1,b=2"] if caller != "nobody" else [])
+    # Envoy sends an empty one where there is none.
+    states = [value for value in origin.received_at("/hops")[0].values("tracestate") if value]
+    assert states == (["a=1,b=2"] if caller != "nobody" else [])
     assert (trace_id == CALLER) is (caller != "nobody")
     if caller == "unsampled":
         return
