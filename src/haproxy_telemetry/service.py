@@ -15,17 +15,20 @@ from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
 from haproxy_telemetry.exporters import CloseReport, ExportConfigError, Exporter, make_exporter
 from haproxy_telemetry.logs import configure_logging, fields
+from haproxy_telemetry.propagation import read_propagators
 from haproxy_telemetry.recordserver import RecordServer
 from haproxy_telemetry.reload import Reload, make_sampling
 from haproxy_telemetry.sampling import SamplerError
 from haproxy_telemetry.server import LINGER, AgentServer, CannotListenError
 from haproxy_telemetry.settings import Settings
+from haproxy_telemetry.settings.propagators import PropagatorsError
 from haproxy_telemetry.spop import Limits, Scope
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.stderr import StderrStream, hold_standard_descriptors
 from haproxy_telemetry.trace.assembler import Assembler
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.live import TraceLimits
+from haproxy_telemetry.trace.propagators import W3C, Propagators
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.service")
 
@@ -54,11 +57,12 @@ def run(settings: Settings, environ: Mapping[str, str], load_again: Callable[[],
     configure_logging(settings.log.format, settings.log.level, stderr)
     try:
         sampling = make_sampling(settings.sampling, environ)
+        propagators = read_propagators(environ)
         exporter = make_exporter(settings.export.to, environ, stats, file=settings.export.file)
-    except (ExportConfigError, SamplerError) as error:
+    except (ExportConfigError, SamplerError, PropagatorsError) as error:
         stderr.write(f"haproxy-telemetry: {error}\n")
         return 2
-    agent = make_agent(settings, exporter, stats)
+    agent = make_agent(settings, exporter, stats, propagators)
     agent.use_sampling(sampling)
     reload = Reload(agent, settings, load_again or (lambda: settings), environ)
     try:
@@ -69,7 +73,7 @@ def run(settings: Settings, environ: Mapping[str, str], load_again: Callable[[],
         return 1
 
 
-def make_agent(settings: Settings, exporter: Exporter, stats: Stats) -> Agent:
+def make_agent(settings: Settings, exporter: Exporter, stats: Stats, propagators: Propagators = W3C) -> Agent:
     """Build the agent that the settings describe."""
     assembler = Assembler(
         ids=IdSource(),
@@ -77,6 +81,7 @@ def make_agent(settings: Settings, exporter: Exporter, stats: Stats) -> Agent:
         limits=trace_limits(settings),
         upstream_span=settings.trace.upstream_span.encode(),
         strict=settings.dsl.strict,
+        propagators=propagators,
     )
     return Agent(
         assembler=assembler,

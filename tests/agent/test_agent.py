@@ -71,7 +71,7 @@ def test_context_goes_back_in_every_configured_scope_and_once() -> None:
     recorder.receive("c", hello("2.6.12"))
     [first] = frames(recorder.receive("c", notify(ask((b"span", b"A")))))
     set_in_first = variables(first)
-    assert {name for _, name in set_in_first} == {b"traceparent", b"trace_id"}
+    assert {name for _, name in set_in_first} == {b"traceparent", b"trace_id", b"span_id", b"sampled"}
     assert {scope for scope, _ in set_in_first} == {Scope.TXN, Scope.REQ}
     [second] = frames(recorder.receive("c", notify(ask((b"span", b"B"), (b"child-of", b"A")), frame_id=2)))
     assert variables(second) == {}
@@ -102,7 +102,7 @@ def test_variables_that_do_not_fit_a_small_frame_are_left_out_and_counted() -> N
     [ack] = frames(recorder.receive("d", notify(ask(caller, state, (b"span", b"A")))))
     assert {name for _, name in variables(ack)} == {b"traceparent", b"trace_id"}
     assert len(ack) <= 256
-    assert recorder.stats.get("variables_dropped", "frame_full") == 2
+    assert recorder.stats.get("variables_dropped", "frame_full") == 6
 
 
 def test_a_missing_id_is_counted_and_answered() -> None:

@@ -91,8 +91,18 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     origin: Origin
 
+    def _body(self) -> bytes:
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length", 0)))
+        chunks: list[bytes] = []
+        while size := int(self.rfile.readline(), 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
+
     def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = self._body()
         headers = tuple((name.lower(), value) for name, value in self.headers.items())
         self.origin.remember(Received(self.command, self.path, headers, body))
         url = urlsplit(self.path)

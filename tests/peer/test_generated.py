@@ -8,7 +8,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from haproxy_versions import HaproxyVersion
@@ -103,11 +103,19 @@ def options(version: HaproxyVersion, profile: str = "zero-wait", **chosen: Any) 
         spoe_path=chosen.get("spoe_path", "/etc/haproxy/spoe-otel.cfg"),
         service=chosen.get("service", ""),
         ratio=chosen.get("ratio", 1.0),
+        propagators=hc.parse_formats(chosen.get("propagators", "")),
     )
 
 
 def texts(chosen: hc.Options) -> dict[str, str]:
     return {file.name: file.text for file in hc.generate(chosen, "the test")}
+
+
+class HasPort(Protocol):
+    """A next hop: an origin, or another proxy."""
+
+    @property
+    def port(self) -> int: ...
 
 
 class Running:
@@ -117,7 +125,7 @@ class Running:
         self,
         start: StartHaproxy,
         version: HaproxyVersion,
-        origin: Origin,
+        origin: HasPort,
         bind: str = "",
         lines: str = "",
         **chosen: Any,
@@ -155,6 +163,8 @@ EXAMPLES: list[dict[str, Any]] = [
     {"profile": "standard", "ratio": 0.1},
     {"profile": "detailed", "ratio": 0.0, "trust": "never"},
     {"profile": "zero-wait", "ratio": 1e-9, "trust": "LOCALHOST"},
+    {"profile": "standard", "propagators": "b3,b3multi,jaeger,tracecontext", "trust": "{ src 10.0.0.0/8 }"},
+    {"profile": "detailed", "propagators": "none"},
     {"profile": "zero-wait", "records": "udp:[::1]:7514", "example": (":18000", "[::1]:18001")},
 ]  # fmt: skip
 

@@ -13,6 +13,7 @@ from haproxy_telemetry.trace.assembler import Assembler
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.instructions import Problem, Propagation
 from haproxy_telemetry.trace.live import TraceLimits
+from haproxy_telemetry.trace.propagators import W3C, Propagators
 from haproxy_telemetry.trace.spans import FinishedSpan, FinishedTrace
 from haproxy_telemetry.trace.stream import EndOfStream
 
@@ -34,6 +35,7 @@ class Laboratory:
     limits: TraceLimits = field(default_factory=TraceLimits)
     now: int = 1_000_000
     sampling: Sampling | None = None
+    propagators: Propagators = W3C
 
     def __post_init__(self) -> None:
         self.stats = Stats()
@@ -45,6 +47,7 @@ class Laboratory:
             limits=self.limits,
             strict=self.strict,
             sampling=self.sampling,
+            propagators=self.propagators,
         )
 
     def notify(self, *messages: Message, size: int = 100) -> Propagation | None:

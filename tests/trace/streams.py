@@ -9,6 +9,7 @@ from haproxy_telemetry.trace.ending import context_of
 from haproxy_telemetry.trace.identity import adopt
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.live import LiveTrace
+from haproxy_telemetry.trace.propagators import W3C
 from haproxy_telemetry.trace.spans import AttributeValue, FinishedSpan
 from haproxy_telemetry.trace.stream import EndOfStream, Identity, Request, Timers
 from haproxy_telemetry.trace.streamspans import PHASES_AS_SPANS, StreamContext, stream_spans
@@ -51,7 +52,7 @@ def timers(*ms: int | None, active: int = 250) -> Timers:
 def identify(identity: Identity, ids: IdSource) -> StreamContext:
     """The context of a stream of which nothing else was told."""
     trace = LiveTrace(b"an-id", ids.trace_id(), ids.span_id(), START)
-    adopt(trace, identity, Stats())
+    adopt(trace, identity, Stats(), W3C)
     return context_of(trace, ids.span_id())
 
 

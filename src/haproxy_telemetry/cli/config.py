@@ -13,6 +13,7 @@ import click
 
 from haproxy_telemetry import __version__
 from haproxy_telemetry import haproxyconfig as hc
+from haproxy_telemetry.settings.propagators import DEFAULT as PROPAGATORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,8 @@ class WrongOption(click.ClickException):
               help="Whose traceparent is believed; an ACL is a name, or '{ src 10.0.0.0/8 }'.")  # fmt: skip
 @click.option("--ratio", metavar="R", default="1", show_default=True,
               help="Share of the new traces that is sampled, from 0 to 1.")  # fmt: skip
+@click.option("--propagators", metavar="NAMES", default=",".join(PROPAGATORS), show_default=True,
+              help="The context's headers, as in OTEL_PROPAGATORS; also: b3, b3multi, jaeger, none.")  # fmt: skip
 @click.option("--service", metavar="NAME", default="", help="The spans' service.name. Default: the agent's own.")
 @click.option("--mode", type=click.Choice([mode.value for mode in hc.Mode]), default="http", show_default=True,
               help="The mode of the frontends.")  # fmt: skip
@@ -91,6 +94,7 @@ def _options(profile: str, version: hc.Version, folder: Path | None, chosen: Map
         spoe_path=str(spoe / hc.SPOE),
         service=chosen["service"],
         ratio=hc.parse_ratio(chosen["ratio"]),
+        propagators=hc.parse_formats(chosen["propagators"]),
     )
 
 
@@ -102,6 +106,8 @@ def _check_use(profile: hc.Profile, mode: hc.Mode, chosen: Mapping[str, Any]) ->
         raise hc.OptionError("--trust", chosen["trust"], "there is no traceparent in mode tcp")
     if mode is hc.Mode.TCP and chosen["ratio"] != "1":
         raise hc.OptionError("--ratio", chosen["ratio"], "there is no traceparent in mode tcp; see the agent's sampler")
+    if mode is hc.Mode.TCP and hc.parse_formats(chosen["propagators"]) != PROPAGATORS:
+        raise hc.OptionError("--propagators", chosen["propagators"], "there are no headers in mode tcp")
 
 
 def _example(chosen: Mapping[str, Any]) -> hc.Example | None:
@@ -123,6 +129,8 @@ def _command(options: hc.Options) -> str:
     words += ["--records", str(options.records)]
     words += ["--trust", str(options.trust)] if options.http else ["--mode", "tcp"]
     words += ["--ratio", f"{options.ratio:.10g}"] if options.ratio != 1.0 else []
+    if options.propagators != PROPAGATORS:
+        words += ["--propagators", ",".join(options.propagators) or "none"]
     words += ["--service", options.service] if options.service else []
     words += [] if options.cache else ["--no-cache"]
     if options.example is not None:

@@ -107,14 +107,17 @@ def _export_target(settings: Settings) -> str:
     """Return the URL that OTLP goes to, ``""`` for the other exporters. Headers are secrets and not shown."""
     from haproxy_telemetry.otlp.resource import read_resource_attributes
     from haproxy_telemetry.otlp.settings import ExportConfigError, read_batch_limits, read_otlp_settings
+    from haproxy_telemetry.propagation import read_propagators
+    from haproxy_telemetry.settings.propagators import PropagatorsError
 
     try:
+        read_propagators(os.environ)
         read_resource_attributes(os.environ, "check")
         if settings.export.to != "otlp":
             return ""
         read_batch_limits(os.environ)
         return read_otlp_settings(os.environ).url
-    except ExportConfigError as error:
+    except (ExportConfigError, PropagatorsError) as error:
         raise WrongSettings(f"environment: {error}") from error
 
 

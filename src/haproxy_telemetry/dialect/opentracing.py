@@ -6,8 +6,8 @@ without a name belongs to the name before it (the language of spoa-opentracing's
 Lenient, the default: an argument that makes no sense is left out, and reported; everything around it counts.
 Strict: as spoa-opentracing does, the message ends there, and so does everything behind it in the frame.
 
-Beyond the original: ``traceparent``, ``tracestate`` and (where no span is open) ``baggage`` carry the caller's
-context; ``finish`` knows ``*req*`` and ``*res*``, as HAProxy's own tracing filters do.
+Beyond the original: ``traceparent``, ``tracestate``, (where no span is open) ``baggage``, and the headers of B3 and
+Jaeger carry the caller's context; ``finish`` knows ``*req*`` and ``*res*``, as HAProxy's own tracing filters do.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ PREFIX: Final = b"opentracing:"
 
 ID_NULL_HINT: Final = "the message is left out; add 'unique-id-format %[uuid]' to the frontend"
 ID_MISSING_HINT: Final = "the message is left out; let its args begin with 'id=unique-id'"
+
+OTHER_HEADERS: Final = frozenset(
+    (b"b3", b"x-b3-traceid", b"x-b3-spanid", b"x-b3-sampled", b"x-b3-flags", b"uber-trace-id")
+)
+"""The headers of a caller's context in other formats than W3C's: an argument is called as its header."""
 
 _RESPONSE_WORDS: Final = (b"response", b"server_session")
 
@@ -61,6 +66,7 @@ class OpenTracingReader:
         self._baggage_header = b""
         self._upstream = b""
         self._untrusted = b""
+        self._headers: list[tuple[bytes, bytes]] = []
         # the open block
         self._blocks: list[Block] = []
         self._span: bytes | None = None
@@ -124,6 +130,8 @@ class OpenTracingReader:
             self._upstream = self._text(value)
         elif name == b"link":
             self._untrusted = self._text(value)
+        elif name in OTHER_HEADERS:
+            self._other_header(name, self._text(value))
         else:
             self._problem("unknown_argument", name, "the argument is left out")
 
@@ -146,7 +154,7 @@ class OpenTracingReader:
     def _close_stream(self) -> None:
         if self._key is not None:
             marks = (*self._marks, *self._finishes)  # left over only where strict mode gave up
-            identity = Identity(self._upstream, self._caller, self._untrusted, self._tracestate)
+            identity = Identity(self._upstream, self._caller, self._untrusted, self._tracestate, tuple(self._headers))
             self.told.append(
                 Told(
                     self._key,
@@ -161,6 +169,7 @@ class OpenTracingReader:
         self._finishes = []
         self._marks = []
         self._caller = self._tracestate = self._baggage_header = self._upstream = self._untrusted = b""
+        self._headers = []
 
     def _caller_traceparent(self, value: Value) -> None:
         """Two different headers are as good as none (Trace Context 3.2: only one is allowed)."""
@@ -168,6 +177,11 @@ class OpenTracingReader:
         if self._caller and text and text != self._caller:
             text = self._caller + b"," + text
         self._caller = text or self._caller
+
+    def _other_header(self, name: bytes, text: bytes) -> None:
+        """A header of another format, if it is there at all."""
+        if text:
+            self._headers.append((name, text))
 
     # Blocks
 

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from haproxy_telemetry.spop import Action, Scope, SetVar
+from haproxy_telemetry.spop import Action, Scope, SetVar, Value
 from haproxy_telemetry.trace.instructions import Propagation
 
 
 def actions_for(propagation: Propagation, scopes: Sequence[Scope]) -> list[Action]:
-    """Return the variables of one ACK; the dearest first, since what does not fit is left out from the end."""
-    variables = [(b"traceparent", propagation.traceparent), (b"trace_id", propagation.trace_id)]
+    """Return the variables of one ACK; the dearest first, since what does not fit is left out from the end.
+
+    A variable is called as its header, with ``_`` for ``-``: HAProxy's names know no dash.
+    """
+    variables: list[tuple[bytes, Value]] = []
+    if propagation.traceparent:
+        variables.append((b"traceparent", propagation.traceparent))
+    for header, value in propagation.others:
+        variables.append((header.replace(b"-", b"_"), value))
+    variables.append((b"trace_id", propagation.trace_id))
+    variables.append((b"span_id", propagation.span_id))
+    variables.append((b"sampled", propagation.sampled))
     if propagation.tracestate:
         variables.append((b"tracestate", propagation.tracestate))
     if propagation.baggage:

@@ -23,6 +23,7 @@ OLDEST = (2, 6)
 
 _UNIQUE_ID = re.compile(r"\bunique-id\b|%(?:\{[^}]*\})?ID\b")
 # The rules of the trace context; which of tp, link and ts are set depends on whom one trusts.
+_CONTEXT_HEADERS = ("traceparent", "b3", "x-b3-traceid", "uber-trace-id")
 _CONTEXT_VARIABLE = re.compile(r"(proc|sess|txn|req|res)\.otel_(?!(tp|link|ts)$)")
 
 
@@ -161,7 +162,7 @@ def _right_name(read: Read, known: set[str]) -> str:
     "The origin's spans begin a trace of their own, or hang under the caller's span instead of the proxy's.",
 )
 def traceparent_not_sent(setup: Setup) -> Iterator[Seen]:
-    """A traced HTTP proxy, and no rule in it or behind it that sets the header."""
+    """A traced HTTP proxy, and no rule in it or behind it that sets the header, or that of another propagator."""
     for proxy in setup.traced:
         if proxy.mode != "http" or any(map(_sets_traceparent, setup.behind(proxy))):
             continue
@@ -179,7 +180,7 @@ def _sets_traceparent(proxy: Proxy) -> bool:
     return any(
         rule.begins("http-request")
         and rule.word(1) in ("set-header", "add-header")
-        and rule.word(2).lower() == "traceparent"
+        and rule.word(2).lower() in _CONTEXT_HEADERS
         for rule in proxy.lines
     )
 

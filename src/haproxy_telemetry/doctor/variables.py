@@ -11,11 +11,12 @@ from haproxy_telemetry.doctor.proxies import Proxy, Term, alternatives_of
 from haproxy_telemetry.doctor.setup import Setup
 from haproxy_telemetry.doctor.spoe import Agent
 
-FROM_AGENT = ("traceparent", "trace_id", "tracestate", "baggage")
+FROM_AGENT = ("traceparent", "trace_id", "span_id", "sampled", "tracestate", "baggage",
+              "b3", "x_b3_traceid", "x_b3_spanid", "x_b3_sampled", "uber_trace_id")  # fmt: skip
 """What the agent answers with (`dialect`)."""
 
-_TOGETHER = frozenset({"traceparent", "trace_id"})
-"""Always set both or neither."""
+_TOGETHER = frozenset({"traceparent", "trace_id", "span_id", "sampled"})
+"""Always set together, or none of them."""
 
 _READ = re.compile(r"(?<![-\w])var\(\s*([a-z]+\.[\w.]+)")
 _SET = re.compile(r"(?<![-\w])set-var(?:-fmt)?\(\s*([a-z]+\.[\w.]+)")

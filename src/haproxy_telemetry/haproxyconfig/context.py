@@ -1,4 +1,4 @@
-"""The rules by which HAProxy reads the caller's W3C trace context and makes its own: no agent is asked.
+"""The rules by which HAProxy reads the caller's trace context and makes its own: no agent is asked.
 
 They are `tcp-request content` rules, which in HTTP mode run once for each request, when its headers are in. That
 is after SPOE's on-client-session and on-frontend-tcp-request, and before on-frontend-http-request, whose message
@@ -7,19 +7,44 @@ can therefore tell the agent what was decided. Run with 2.6 to 3.5, HTTP/1 and H
 
 from __future__ import annotations
 
-from haproxy_telemetry.haproxyconfig import record
-from haproxy_telemetry.haproxyconfig.options import Trust
+from haproxy_telemetry.haproxyconfig import formats, record
+from haproxy_telemetry.haproxyconfig.options import Options, Trust
 from haproxy_telemetry.haproxyconfig.text import Rule
 from haproxy_telemetry.sampling import threshold_of, write_threshold
 
 _RIGHT = "otel_tp_form !otel_tp_zero !otel_tp_many"
+_FROM_W3C = "{ var(txn.otel_w3c) -m bool }"
 _BELIEVED = "{ var(txn.otel_tp) -m found }"
 _TRUSTED = "{ var(txn.otel_trusted) -m bool }"
 
 
-def context_rules(trust: Trust, ratio: float = 1.0) -> tuple[Rule, ...]:
-    """Return the rules that make `txn.otel_up`, the traceparent for the server. ``ratio``: of new traces."""
-    return (_reading(), *_believing(trust), *_continuing(trust), *_begun(ratio), _made())
+def context_rules(options: Options) -> tuple[Rule, ...]:
+    """Return the rules that make `txn.otel_up`, the context for the server in the form of a traceparent."""
+    read, trust = formats.read_by(options.propagators), options.trust
+    new = (*_begun(options.ratio), _made())
+    if not read:
+        return new
+    if read == ("tracecontext",):
+        source = f"req.fhdr(traceparent),bytes(0,{record.TRACEPARENT_BYTES})"
+        return (_reading(), *_believing(trust, source, _RIGHT), *_continuing(trust, ""), *new)
+    reading = [rule for name in read for rule in _format_rules(name)]
+    state = f" {_FROM_W3C}" if "tracecontext" in read else None
+    return (*reading, *_believing(trust, "var(txn.otel_in)", formats.HAVE), *_continuing(trust, state), *new)
+
+
+def _format_rules(name: str) -> tuple[Rule, ...]:
+    """Return how a caller's context in one format becomes `txn.otel_in`, if none is there yet."""
+    if name != "tracecontext":
+        return formats.reading_rules(name)
+    taken = Rule(
+        "It counts unless a format before it had one.",
+        (
+            f"tcp-request content set-var(txn.otel_w3c) bool(true) if {_RIGHT} {formats.NONE_YET}",
+            "tcp-request content set-var(txn.otel_in)"
+            f" req.fhdr(traceparent),bytes(0,{record.TRACEPARENT_BYTES}) if {_FROM_W3C}",
+        ),
+    )
+    return (_reading(), taken)
 
 
 def _reading() -> Rule:
@@ -36,31 +61,32 @@ def _reading() -> Rule:
     )
 
 
-def _take(variable: str, condition: str) -> str:
-    header = f"req.fhdr(traceparent),bytes(0,{record.TRACEPARENT_BYTES})"
-    return f"tcp-request content set-var(txn.otel_{variable}) {header} if {_RIGHT}{condition}"
+def _believing(trust: Trust, source: str, condition: str) -> tuple[Rule, ...]:
+    def take(variable: str, more: str = "") -> str:
+        return f"tcp-request content set-var(txn.otel_{variable}) {source} if {condition}{more}"
 
-
-def _believing(trust: Trust) -> tuple[Rule, ...]:
     if trust.everybody:
-        return (Rule("Every caller is believed (--trust always): its trace goes on here.", (_take("tp", ""),)),)
+        return (Rule("Every caller is believed (--trust always): its trace goes on here.", (take("tp"),)),)
     if trust.nobody:
         why = "No caller is believed (--trust never): a new trace begins, and the caller's is linked to it."
-        return (Rule(why, (_take("link", ""),)),)
+        return (Rule(why, (take("link"),)),)
     return (
         Rule(
             "Who is believed (--trust). The others' traces are linked to the new one that begins here.",
             (
                 f"tcp-request content set-var(txn.otel_trusted) bool(true) if {trust.condition}",
-                _take("tp", f" {_TRUSTED}"),
-                _take("link", f" !{_TRUSTED}"),
+                take("tp", f" {_TRUSTED}"),
+                take("link", f" !{_TRUSTED}"),
             ),
         ),
     )
 
 
-def _continuing(trust: Trust) -> tuple[Rule, ...]:
-    return () if trust.nobody else (_going_on(), _tracestate())
+def _continuing(trust: Trust, state: str | None) -> tuple[Rule, ...]:
+    """``state``: a further condition for the tracestate to count, ``None`` if it never does."""
+    if trust.nobody:
+        return ()
+    return (_going_on(),) if state is None else (_going_on(), _tracestate(state))
 
 
 def _going_on() -> Rule:
@@ -74,14 +100,15 @@ def _going_on() -> Rule:
     )
 
 
-def _tracestate() -> Rule:
+def _tracestate(condition: str) -> Rule:
     header = "req.fhdr(tracestate)"
     return Rule(
         "The caller's tracestate travels on in its own header; this is the copy for the span. A long one, one in"
         " several headers or with odd characters is left out of the span.",
         (
-            f"tcp-request content set-var(txn.otel_ts) {header} if {_BELIEVED} {{ req.fhdr_cnt(tracestate) eq 1 }}"
-            f" {{ {header},length le {record.TRACE_STATE_BYTES} }} !{{ {header} -m reg [^\\ -~] }}",
+            f"tcp-request content set-var(txn.otel_ts) {header} if {_BELIEVED}{condition}"
+            f" {{ req.fhdr_cnt(tracestate) eq 1 }} {{ {header},length le {record.TRACE_STATE_BYTES} }}"
+            f" !{{ {header} -m reg [^\\ -~] }}",
         ),
     )
 
@@ -129,9 +156,14 @@ def _made() -> Rule:
     )
 
 
-def sending_rules(ratio: float = 1.0) -> tuple[Rule, ...]:
+def sending_rules(options: Options) -> tuple[Rule, ...]:
     """Return the rules that put the context into the request that goes to the server."""
     found = "{ var(txn.otel_up) -m found }"
+    others = formats.sending_rules(options.propagators, found)
+    if "tracecontext" not in options.propagators:
+        return others
+    only_w3c = formats.read_by(options.propagators) == ("tracecontext",)
+    strange = () if only_w3c else (f"http-request del-header tracestate if {found} !{_FROM_W3C}",)
     chosen = Rule(
         "And the new one has its own, if it was chosen.",
         (
@@ -147,7 +179,8 @@ def sending_rules(ratio: float = 1.0) -> tuple[Rule, ...]:
         ),
         Rule(
             "A tracestate belongs to its traceparent: where a new trace begins, the caller's goes.",
-            (f"http-request del-header tracestate if {found} !{_BELIEVED}",),
+            (f"http-request del-header tracestate if {found} !{_BELIEVED}", *strange),
         ),
-        *((chosen,) if 0.0 < ratio < 1.0 else ()),
+        *((chosen,) if 0.0 < options.ratio < 1.0 else ()),
+        *others,
     )  # fmt: skip

@@ -18,11 +18,11 @@ def frontend_rules(options: Options) -> tuple[Rule, ...]:
     return (
         _unique_id(),
         _inspect_delay(),
-        *context_rules(options.trust, options.ratio),
+        *context_rules(options),
         _time(),
         _request(),
         *_filter(options),
-        *sending_rules(options.ratio),
+        *sending_rules(options),
         _records(options),
     )
 

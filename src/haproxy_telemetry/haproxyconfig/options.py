@@ -22,6 +22,7 @@ from haproxy_telemetry.settings.address import (
     UnixAddress,
     parse_listen,
 )
+from haproxy_telemetry.settings.propagators import DEFAULT, PropagatorsError, parse_propagators
 
 SPOE: Final = "spoe-otel.cfg"
 """The name of the SPOE file; the proxy's file of a complete example is beside it."""
@@ -94,7 +95,7 @@ class Example:
 class Options:
     """All choices. ``cache``: whether HAProxy's cache may be in use. ``spoe_path``: where the SPOE file will be; in an
     example it is beside the other. ``service``: the ``service.name`` of the spans; ``""``: the agent's. ``ratio``: how
-    many of the new traces are sampled, from 0 to 1."""
+    many of the new traces are sampled, from 0 to 1. ``propagators``: names of ``OTEL_PROPAGATORS``."""
 
     profile: Profile
     version: Version
@@ -107,6 +108,7 @@ class Options:
     spoe_path: str = f"/etc/haproxy/{SPOE}"
     service: str = ""
     ratio: float = 1.0
+    propagators: tuple[str, ...] = DEFAULT
 
     def __post_init__(self) -> None:
         if self.example is not None and (unknown := _undefined_acls(self.trust.condition)):
@@ -151,6 +153,14 @@ def parse_ratio(text: str) -> float:
     if not 0.0 <= ratio <= 1.0:
         raise OptionError("--ratio", text, "it is a number from 0 to 1")
     return ratio
+
+
+def parse_formats(text: str) -> tuple[str, ...]:
+    """Read the propagators: names as in ``OTEL_PROPAGATORS``; ``()`` for none."""
+    try:
+        return parse_propagators(text)
+    except PropagatorsError as error:
+        raise OptionError("--propagators", text, error.reason) from None
 
 
 def parse_agent(text: str) -> ListenAddress:

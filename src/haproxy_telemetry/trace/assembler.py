@@ -35,9 +35,10 @@ from haproxy_telemetry.trace.instructions import (
 )
 from haproxy_telemetry.trace.live import LiveTrace, OpenSpan, TraceLimits
 from haproxy_telemetry.trace.opentracing import apply_log, apply_tag
-from haproxy_telemetry.trace.spans import FinishedTrace
+from haproxy_telemetry.trace.propagators import W3C, Propagators
+from haproxy_telemetry.trace.spans import FLAG_SAMPLED, FinishedTrace
 from haproxy_telemetry.trace.stream import EndOfStream
-from haproxy_telemetry.trace.w3c import SpanContext, format_traceparent
+from haproxy_telemetry.trace.w3c import SpanContext
 
 UPSTREAM_SPAN: Final = b"Server session"
 
@@ -61,6 +62,7 @@ class Assembler:
         upstream_span: bytes = UPSTREAM_SPAN,
         strict: bool = False,
         sampling: Sampling | None = None,
+        propagators: Propagators = W3C,
     ) -> None:
         self.sampling = sampling if sampling is not None else Sampling()
         """Which traces are exported; another one may take its place at any time."""
@@ -69,6 +71,7 @@ class Assembler:
         self._limits = limits
         self._upstream_span = upstream_span
         self._strict = strict
+        self._propagators = propagators
         self._traces: OrderedDict[bytes, LiveTrace] = OrderedDict()  # the one longest without an event first
         self._leaving: OrderedDict[bytes, int] = OrderedDict()  # until when, the first to leave first
         self._gone: OrderedDict[bytes, int] = OrderedDict()
@@ -116,13 +119,14 @@ class Assembler:
                 return None
             trace = self._begin(told.key, now)
         if told.identity is not None:
-            adopt(trace, told.identity, self._stats)
+            adopt(trace, told.identity, self._stats, self._propagators)
         decide_early(self.sampling, trace, told, now)
-        if told.baggage:
-            self._adopt_baggage(trace, told.baggage)
-        for block in told.blocks:
-            for name, value in block.baggage:
-                self._carry(trace, name, value)
+        if self._propagators.baggage:
+            if told.baggage:
+                self._adopt_baggage(trace, told.baggage)
+            for block in told.blocks:
+                for name, value in block.baggage:
+                    self._carry(trace, name, value)
         return trace
 
     def _begin(self, key: bytes, now: int) -> LiveTrace:
@@ -161,11 +165,15 @@ class Assembler:
         trace.said = False
 
     def _propagation(self, trace: LiveTrace) -> Propagation:
+        context = SpanContext(trace.trace_id, trace.upstream_id, trace.flags)
         return Propagation(
-            format_traceparent(SpanContext(trace.trace_id, trace.upstream_id, trace.flags)),
+            self._propagators.traceparent(context),
             upstream_state(self.sampling, trace),
             format_baggage(trace.baggage) if trace.baggage else b"",
             trace.trace_id.hex().encode("ascii"),
+            trace.upstream_id.hex().encode("ascii"),
+            bool(trace.flags & FLAG_SAMPLED),
+            self._propagators.others(context),
         )
 
     # After the ACK
@@ -349,7 +357,7 @@ class Assembler:
         if trace.end is not None:
             self._stats.count("records_dropped", "duplicate")
             return
-        adopt(trace, end.identity, self._stats)
+        adopt(trace, end.identity, self._stats, self._propagators)
         self._heard_of(trace, now)
         self._grow(trace, size)  # refused never: nobody else tells the end, and a line is bounded
         trace.end = end
@@ -376,7 +384,7 @@ class Assembler:
 
     def _nameless(self, end: EndOfStream, now: int) -> LiveTrace:
         trace = LiveTrace(b"", self._ids.trace_id(), self._ids.span_id(), now)
-        adopt(trace, end.identity, self._stats)
+        adopt(trace, end.identity, self._stats, self._propagators)
         trace.end = end
         return trace
 

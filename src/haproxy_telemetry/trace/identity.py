@@ -1,7 +1,8 @@
 """Whose trace a stream belongs to: what it was told of callers and of the header sent upstream, weighed.
 
-The first valid word counts, whichever message or record says it; W3C's rules decide what is valid. Where HAProxy
-makes the context by itself, the header that it sends upstream decides, since the origin has seen it.
+The first valid word counts, whichever message or record says it; the propagators decide what is valid. Where HAProxy
+makes the context by itself, the header that it sends upstream decides, since the origin has seen it; what it tells
+of the caller then is a traceparent, whatever the caller sent.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from typing import Final
 
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.live import LiveTrace
+from haproxy_telemetry.trace.propagators import Propagators, read_traceparent
 from haproxy_telemetry.trace.spans import FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, Attribute, SpanLink
 from haproxy_telemetry.trace.stream import Identity
-from haproxy_telemetry.trace.w3c import MAX_TRACE_STATE_BYTES, SpanContext, parse_traceparent, parse_tracestate
+from haproxy_telemetry.trace.w3c import MAX_TRACE_STATE_BYTES, SpanContext, parse_tracestate
 
 _UNTRUSTED: Final[tuple[Attribute, ...]] = ((b"haproxy.link", b"untrusted caller"),)
 _OTHER_TRACE: Final[tuple[Attribute, ...]] = ((b"haproxy.link", b"caller of another trace"),)
@@ -25,26 +27,40 @@ MAX_LINKS: Final = 4
 """Of callers that are no parents: a request has one caller, so more are made up."""
 
 
-def adopt(trace: LiveTrace, identity: Identity, stats: Stats) -> None:
+def adopt(trace: LiveTrace, identity: Identity, stats: Stats, propagators: Propagators) -> None:
     """Let the context that the stream came with hold the trace, as far as nothing holds it yet."""
-    caller = _parse(identity.caller, stats) if identity.caller and not trace.remote_span_id else None
+    caller, has_state = _caller(trace, identity, stats, propagators)
     if identity.upstream and not trace.made_by_haproxy:
-        upstream = _parse(identity.upstream, stats)
+        upstream = read_traceparent(identity.upstream, stats)
         # A caller's header that goes on as it came names the caller's span, and nobody else may have its id.
         if upstream is not None and (caller is None or upstream.span_id != caller.span_id):
             _adopt_upstream(trace, upstream)
     if caller is not None and caller.span_id != trace.upstream_id:
         _adopt_caller(trace, caller)
+        trace.has_state = has_state
     if identity.tracestate and not trace.tracestate_header:
         trace.tracestate_header = identity.tracestate[: MAX_TRACE_STATE_BYTES + 1]  # too long is invalid
     ours = trace.made_by_haproxy and _OWN_STATE.fullmatch(trace.tracestate_header) is not None
-    if trace.tracestate_header and (trace.remote_span_id or ours) and not trace.trace_state:
+    followed = trace.remote_span_id != b"" and trace.has_state
+    if trace.tracestate_header and (followed or ours) and not trace.trace_state:
         trace.trace_state = parse_tracestate(trace.tracestate_header)
         trace.said = trace.said and (trace.made_by_haproxy or not trace.trace_state)
     if identity.untrusted:
-        untrusted = _parse(identity.untrusted, stats)
+        untrusted = read_traceparent(identity.untrusted, stats)
         if untrusted is not None:
             _link(trace, untrusted, _UNTRUSTED)
+
+
+def _caller(
+    trace: LiveTrace, identity: Identity, stats: Stats, propagators: Propagators
+) -> tuple[SpanContext | None, bool]:
+    """Return the caller, unless there is one already, and whether a tracestate belongs to it."""
+    if trace.remote_span_id or not (identity.caller or identity.headers):
+        return None, False
+    if identity.upstream or trace.made_by_haproxy:
+        return (read_traceparent(identity.caller, stats) if identity.caller else None), True
+    found = propagators.extract(identity, stats)
+    return (found.context, found.has_state) if found is not None else (None, False)
 
 
 def _adopt_upstream(trace: LiveTrace, upstream: SpanContext) -> None:
@@ -77,10 +93,3 @@ def _link(trace: LiveTrace, target: SpanContext, attributes: tuple[Attribute, ..
     link = SpanLink(target.trace_id, target.span_id, b"", attributes, flags)
     if link not in trace.links and len(trace.links) < MAX_LINKS:
         trace.links = (*trace.links, link)
-
-
-def _parse(header: bytes, stats: Stats) -> SpanContext | None:
-    context = parse_traceparent(header)
-    if context is None:
-        stats.count("traceparent_invalid")
-    return context

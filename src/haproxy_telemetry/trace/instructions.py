@@ -62,12 +62,18 @@ class Told(NamedTuple):
 
 
 class Propagation(NamedTuple):
-    """What goes back to HAProxy, and from there upstream: header values, ``trace_id`` in hex."""
+    """What goes back to HAProxy, and from there upstream: header values, ids in hex.
+
+    A header that is not to be sent is ``b""``; ``others`` are those of formats other than W3C's, by name.
+    """
 
     traceparent: bytes
     tracestate: bytes
     baggage: bytes
     trace_id: bytes
+    span_id: bytes
+    sampled: bool
+    others: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Problem(NamedTuple):

@@ -107,7 +107,8 @@ class LiveTrace:
     ``said``: HAProxy knows the context as it is now. ``made_by_haproxy``: it made the context itself, and has sent
     it upstream. ``links``: callers that are no parents; they belong to the first span.
 
-    ``tracestate_header`` is the caller's, which counts only if its traceparent does: that may come later.
+    ``tracestate_header`` is the caller's, which counts only if its traceparent does: that may come later, and
+    ``has_state`` says that it did.
     ``start``, ``attributes`` and ``end``: what was told of the stream as a whole.
 
     ``decision``: about ``sampled``, made for the identity ``anchor`` that came with ``given_flags``, by ``facts``.
@@ -125,6 +126,7 @@ class LiveTrace:
         "facts",
         "flags",
         "given_flags",
+        "has_state",
         "key",
         "last_event_ns",
         "links",
@@ -156,6 +158,7 @@ class LiveTrace:
         self.flags = FLAG_SAMPLED
         self.trace_state = b""
         self.tracestate_header = b""
+        self.has_state = False
         self.baggage: dict[bytes, bytes] = {}
         self.service: bytes | None = None
         self.spans: list[OpenSpan] = []

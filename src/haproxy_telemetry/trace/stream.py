@@ -21,6 +21,8 @@ class Identity(NamedTuple):
     caller: bytes = b""
     untrusted: bytes = b""
     tracestate: bytes = b""
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """What the caller sent in other formats (B3, Jaeger): names in lower case, and values."""
 
 
 class Request(NamedTuple):

@@ -1,0 +1,103 @@
+"""In which headers a context comes and goes: the formats of ``OTEL_PROPAGATORS``, in their order.
+
+W3C's are our own code, since nearly everybody has no others; B3 and Jaeger are :mod:`~.foreign`. Which of several
+callers' headers counts is decided here: the first format of the list whose header is there and valid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple, final
+
+from haproxy_telemetry.stats import Stats
+from haproxy_telemetry.trace.stream import Identity
+from haproxy_telemetry.trace.w3c import SpanContext, format_traceparent, parse_traceparent
+
+
+class Format:
+    """One way to write a context in headers other than W3C's. Input that is no context is ``None``, never an error."""
+
+    name: str = ""
+    headers: tuple[bytes, ...] = ()
+    """The headers that it reads, in lower case."""
+
+    def extract(self, given: dict[bytes, bytes]) -> SpanContext | None:
+        """Return the caller's span; ``given`` has one header of ours at least."""
+        raise NotImplementedError
+
+    def inject(self, context: SpanContext) -> list[tuple[bytes, bytes]]:
+        """Return the headers to send: names in lower case, and values."""
+        raise NotImplementedError
+
+
+@final
+class TraceContext(Format):
+    """W3C's traceparent: its place in the order. The way out has its own field (:meth:`Propagators.traceparent`)."""
+
+    name = "tracecontext"
+
+    def inject(self, context: SpanContext) -> list[tuple[bytes, bytes]]:
+        """Return the one header, version 00."""
+        return [(b"traceparent", format_traceparent(context))]
+
+
+class Caller(NamedTuple):
+    """A caller's span, and whether a tracestate belongs to it, as it does to a traceparent."""
+
+    context: SpanContext
+    has_state: bool
+
+
+@final
+class Propagators:
+    """The formats of one agent. ``baggage`` says whether W3C Baggage is one of them."""
+
+    def __init__(self, formats: Sequence[Format], *, baggage: bool) -> None:
+        self.baggage = baggage
+        self.tracecontext = any(isinstance(one, TraceContext) for one in formats)
+        self._formats: tuple[Format, ...] = tuple(formats)
+        self._others: tuple[Format, ...] = tuple(one for one in formats if not isinstance(one, TraceContext))
+        self._read: frozenset[bytes] = frozenset(header for one in self._others for header in one.headers)
+
+    def extract(self, identity: Identity, stats: Stats) -> Caller | None:
+        """Return the caller by the first format that has a valid one; the invalid ones before it are counted."""
+        given = dict(identity.headers) if identity.headers else {}
+        self._count_ignored(identity, given, stats)
+        for one in self._formats:
+            if isinstance(one, TraceContext):
+                if identity.caller and (context := read_traceparent(identity.caller, stats)) is not None:
+                    return Caller(context, True)
+            elif any(header in given for header in one.headers):
+                context = one.extract(given)
+                if context is not None:
+                    return Caller(context, False)
+                stats.count("context_invalid", one.name)
+        return None
+
+    def _count_ignored(self, identity: Identity, given: dict[bytes, bytes], stats: Stats) -> None:
+        """A message that tells a header which nobody reads is a mistake: of it, or of OTEL_PROPAGATORS."""
+        if identity.caller and not self.tracecontext:
+            stats.count("context_ignored", "traceparent")
+        for header in given:
+            if header not in self._read:
+                stats.count("context_ignored", header.decode("ascii"))
+
+    def traceparent(self, context: SpanContext) -> bytes:
+        """Return W3C's header, or nothing where it is not to be sent."""
+        return format_traceparent(context) if self.tracecontext else b""
+
+    def others(self, context: SpanContext) -> tuple[tuple[bytes, bytes], ...]:
+        """Return the headers of the other formats."""
+        return tuple([header for one in self._others for header in one.inject(context)])
+
+
+def read_traceparent(header: bytes, stats: Stats) -> SpanContext | None:
+    """Return the span that a traceparent names; count one that breaks W3C's rules."""
+    context = parse_traceparent(header)
+    if context is None:
+        stats.count("traceparent_invalid")
+    return context
+
+
+W3C: Final = Propagators((TraceContext(),), baggage=True)
+"""OpenTelemetry's default."""
