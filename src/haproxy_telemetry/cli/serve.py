@@ -90,11 +90,13 @@ def _check(loaded: Loaded) -> None:
 
 def _export_target(settings: Settings) -> str:
     """Return the URL that OTLP goes to, ``""`` for the other exporters. Headers are secrets and not shown."""
+    from haproxy_telemetry.exporters import read_outlets
     from haproxy_telemetry.otlp.resource import read_resource_attributes
     from haproxy_telemetry.otlp.settings import ExportConfigError, read_batch_limits, read_otlp_settings
 
     try:
         read_resource_attributes(os.environ, "check")
+        read_outlets(os.environ, "check")
         if settings.export.to != "otlp":
             return ""
         read_batch_limits(os.environ)

@@ -1,7 +1,19 @@
 """The ways out: what an exporter is, and making the one that was asked for."""
 
-from haproxy_telemetry.exporters.factory import KINDS, Exporter, make_exporter
+from haproxy_telemetry.exporters.factory import KINDS, Exporter, LogExporter, make_exporter
+from haproxy_telemetry.exporters.traffic import Outlets, OutletSettings, open_outlets, read_outlets
 from haproxy_telemetry.otlp.ledger import CloseReport
 from haproxy_telemetry.otlp.settings import ExportConfigError
 
-__all__ = ["KINDS", "CloseReport", "ExportConfigError", "Exporter", "make_exporter"]
+__all__ = [
+    "KINDS",
+    "CloseReport",
+    "ExportConfigError",
+    "Exporter",
+    "LogExporter",
+    "OutletSettings",
+    "Outlets",
+    "make_exporter",
+    "open_outlets",
+    "read_outlets",
+]

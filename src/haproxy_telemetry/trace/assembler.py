@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.baggage import MAX_MEMBER_BYTES, MAX_MEMBERS, format_baggage, parse_baggage
@@ -34,7 +34,7 @@ from haproxy_telemetry.trace.instructions import (
 from haproxy_telemetry.trace.live import LiveTrace, OpenSpan, TraceLimits
 from haproxy_telemetry.trace.opentracing import apply_log, apply_tag
 from haproxy_telemetry.trace.spans import FLAG_SAMPLED, FinishedTrace
-from haproxy_telemetry.trace.stream import EndOfStream
+from haproxy_telemetry.trace.stream import EndedStream, EndOfStream, Request
 from haproxy_telemetry.trace.w3c import SpanContext, format_traceparent
 
 UPSTREAM_SPAN: Final = b"Server session"
@@ -44,6 +44,13 @@ LONGEST_KEY: Final = 128
 
 REMEMBERED: Final = 10
 """For how many times the grace a stream that has left is remembered."""
+
+
+class _Gone(NamedTuple):
+    """A stream that has left: remembered ``until_ns``; ``ended``: its record has come."""
+
+    until_ns: int
+    ended: bool
 
 
 @final
@@ -66,9 +73,11 @@ class Assembler:
         self._strict = strict
         self._traces: OrderedDict[bytes, LiveTrace] = OrderedDict()  # the one longest without an event first
         self._leaving: deque[tuple[int, LiveTrace]] = deque()
-        self._gone: OrderedDict[bytes, int] = OrderedDict()
+        self._gone: OrderedDict[bytes, _Gone] = OrderedDict()
         self._bytes = 0
         self._finished: list[FinishedTrace] = []
+        self._active: list[tuple[Request, int]] = []
+        self._ended: list[EndedStream] = []
         self._problems: list[Problem] = []
 
     @property
@@ -80,6 +89,16 @@ class Assembler:
         """Return the traces that finished since the last call."""
         finished, self._finished = self._finished, []
         return finished
+
+    def take_active(self) -> list[tuple[Request, int]]:
+        """Return the requests that came (1) and that ended or were given up (-1) since the last call."""
+        active, self._active = self._active, []
+        return active
+
+    def take_ended(self) -> list[EndedStream]:
+        """Return the streams whose record came and that left since the last call, sampled or not."""
+        ended, self._ended = self._ended, []
+        return ended
 
     def take_problems(self) -> list[Problem]:
         """Return what could not be done as asked since the last call."""
@@ -195,7 +214,9 @@ class Assembler:
             self._finish_all(trace, block, now)
         trace.marks.extend(told.marks)
         if told.start is not None:
-            trace.start = told.start
+            if trace.start is None and trace.end is None:
+                self._active.append((told.start.request, 1))
+            trace.start = trace.start or told.start
             trace.attributes.update(told.attributes)
         return True
 
@@ -300,12 +321,13 @@ class Assembler:
         A stream that broke before HAProxy had its request (400, 408) has no id, and no messages to wait for.
         """
         if not end.key:
-            self._export(self._nameless(end, now))
+            self._export(self._nameless(end, now), now)
             return
         trace = self._traces.get(end.key)
         if trace is None:
-            if _short(end.key) in self._gone:
-                self._stats.count("records_dropped", "late")
+            gone = self._gone.get(_short(end.key))
+            if gone is not None:
+                self._come_late(end, gone, now)
                 return
             trace = self._begin(end.key, now)
         if trace.end is not None:
@@ -314,6 +336,8 @@ class Assembler:
         adopt(trace, end.identity, self._stats)
         self._account(end.key, size, now)
         trace.end = end
+        if trace.start is not None:
+            self._active.append((trace.start.request, -1))
         self._let_go(trace, now)
 
     def _let_go(self, trace: LiveTrace, now: int) -> None:
@@ -329,10 +353,13 @@ class Assembler:
         del self._traces[trace.key]
         self._bytes -= trace.size
         if self._limits.grace_ns:
-            self._gone[_short(trace.key)] = now + REMEMBERED * self._limits.grace_ns
+            until = now + REMEMBERED * self._limits.grace_ns
+            self._gone[_short(trace.key)] = _Gone(until, trace.end is not None)
             if len(self._gone) > self._limits.max_traces:
                 self._gone.popitem(last=False)
-        self._export(trace)
+        if trace.start is not None and trace.end is None:
+            self._active.append((trace.start.request, -1))
+        self._export(trace, now)
 
     def _nameless(self, end: EndOfStream, now: int) -> LiveTrace:
         trace = LiveTrace(b"", self._ids.trace_id(), self._ids.span_id(), now)
@@ -340,14 +367,37 @@ class Assembler:
         trace.end = end
         return trace
 
-    def _export(self, trace: LiveTrace) -> None:
+    def _export(self, trace: LiveTrace, now: int) -> None:
         finished = finished_trace(trace, self._ids, self._limits.phases)
         if finished is None:
             return
-        if not trace.flags & FLAG_SAMPLED:
+        sampled = trace.flags & FLAG_SAMPLED != 0
+        if trace.end is not None:
+            self._note_end(trace.end, trace, finished, sampled, now)
+        if not sampled:
             self._stats.count("spans_dropped", "unsampled", len(finished.spans))
         else:
             self._finished.append(finished)
+
+    def _come_late(self, end: EndOfStream, gone: _Gone, now: int) -> None:
+        """The stream's trace has left. As an end it still counts, once; its trace is known if HAProxy made it."""
+        self._stats.count("records_dropped", "late")
+        if gone.ended:
+            return
+        self._gone[_short(end.key)] = gone._replace(ended=True)
+        trace = self._nameless(end, now)
+        finished = finished_trace(trace, self._ids, self._limits.phases)
+        if finished is not None:
+            self._note_end(end, trace if trace.made_by_haproxy else None, finished, False, now)
+
+    def _note_end(
+        self, end: EndOfStream, trace: LiveTrace | None, finished: FinishedTrace, exported: bool, now: int
+    ) -> None:
+        """Tell of the end to whoever counts and logs; without ``trace`` nobody knows which one it was."""
+        server = finished.spans[0]
+        trace_id, span_id, flags = (trace.trace_id, server.span_id, trace.flags) if trace else (b"", b"", 0)
+        stream = EndedStream(end, now, trace_id, span_id, flags, exported, server.attributes, finished.service)
+        self._ended.append(stream)
 
     # Ends that nobody told
 
@@ -359,7 +409,7 @@ class Assembler:
                 self._remove(trace, now)
         while self._traces and (trace := next(iter(self._traces.values()))).last_event_ns + self._limits.ttl_ns <= now:
             self._evict("expired", now)
-        while self._gone and next(iter(self._gone.values())) <= now:
+        while self._gone and next(iter(self._gone.values())).until_ns <= now:
             self._gone.popitem(last=False)
 
     def close(self, now: int) -> None:
