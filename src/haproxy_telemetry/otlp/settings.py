@@ -110,7 +110,10 @@ def check_histograms(environ: Environ) -> None:
 def read_names(environ: Environ, variable: str, known: tuple[str, ...], default: str) -> frozenset[str]:
     """Return the comma-separated names that a variable holds; ``none`` stands alone and means nothing at all."""
     value = environ.get(variable, "").strip() or default
-    names = frozenset(one_of(variable, name.strip(), (*known, "none")) for name in value.split(","))
+    names = frozenset(name.strip() for name in value.split(","))
+    for name in names:
+        if name not in (*known, "none"):
+            raise ExportConfigError(variable, value, f"unknown name {name!r}", f"use {', '.join((*known, 'none'))}")
     if "none" in names and len(names) > 1:
         raise ExportConfigError(variable, value, "none and something else", "leave one of them out")
     return names - {"none"}

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, final
 
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.baggage import MAX_MEMBER_BYTES, MAX_MEMBERS, format_baggage, parse_baggage
-from haproxy_telemetry.trace.ending import finished_trace
+from haproxy_telemetry.trace.ending import ended_stream, finished_trace
 from haproxy_telemetry.trace.identity import adopt
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.instructions import (
@@ -373,7 +373,7 @@ class Assembler:
             return
         sampled = trace.flags & FLAG_SAMPLED != 0
         if trace.end is not None:
-            self._note_end(trace.end, trace, finished, sampled, now)
+            self._ended.append(ended_stream(trace, trace.end, finished, sampled, now))
         if not sampled:
             self._stats.count("spans_dropped", "unsampled", len(finished.spans))
         else:
@@ -385,19 +385,7 @@ class Assembler:
         if gone.ended:
             return
         self._gone[_short(end.key)] = gone._replace(ended=True)
-        trace = self._nameless(end, now)
-        finished = finished_trace(trace, self._ids, self._limits.phases)
-        if finished is not None:
-            self._note_end(end, trace if trace.made_by_haproxy else None, finished, False, now)
-
-    def _note_end(
-        self, end: EndOfStream, trace: LiveTrace | None, finished: FinishedTrace, exported: bool, now: int
-    ) -> None:
-        """Tell of the end to whoever counts and logs; without ``trace`` nobody knows which one it was."""
-        server = finished.spans[0]
-        trace_id, span_id, flags = (trace.trace_id, server.span_id, trace.flags) if trace else (b"", b"", 0)
-        stream = EndedStream(end, now, trace_id, span_id, flags, exported, server.attributes, finished.service)
-        self._ended.append(stream)
+        self._ended.append(ended_stream(self._nameless(end, now), end, None, False, now))
 
     # Ends that nobody told
 

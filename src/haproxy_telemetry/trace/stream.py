@@ -106,7 +106,7 @@ class EndedStream(NamedTuple):
     trace_id: bytes
     """``b""``, as ``span_id``, where nobody knows which trace the stream was of."""
     span_id: bytes
-    """The SERVER span's, whether it is exported or not."""
+    """The SERVER span's; of a trace that was not made, the id that went upstream."""
     flags: int
     """W3C trace flags."""
     exported: bool
