@@ -41,13 +41,16 @@ def caller(number: int, percent: int) -> list[tuple[str, str]]:
     return [("traceparent", f"00-{number + 1:032x}-{number + 1:016x}-{'01' if sampled else '00'}")]
 
 
-def make_requests(port: int, percent: int) -> Counter[int]:
-    """Ask for one thing after the other; return how many answers of each status there were."""
+def make_requests(version: HaproxyVersion, port: int, percent: int) -> Counter[int]:
+    """Ask for one thing after the other; return how many answers of each status there were, as far as recorded."""
     answers = Counter[int]()
     for number in range(REQUESTS):
         answers[request(port, PATHS[number % len(PATHS)], headers=caller(number, percent)).status] += 1
     for odd in ODD:
         answers[int(exchange(port, odd).split(b" ", 2)[1])] += 1
+    assert answers[400] == 4
+    if version.number >= (3, 1):
+        del answers[400]  # what HAProxy cannot parse makes no record (docs/records.md)
     return answers
 
 
@@ -88,7 +91,7 @@ def test_the_sum_over_series_is_what_the_client_counted(
         )  # fmt: skip
         if profile == "standard":
             wait_until(lambda: agent.totals().get("health_checks", 0) > 0, "a health check")
-        answers = make_requests(running.port, percent)
+        answers = make_requests(version, running.port, percent)
         asked = answers.total()
         wait_until(lambda: agent.totals().get("records", 0) >= asked, f"{asked} records")
         assert agent.stop() == 0
@@ -100,7 +103,7 @@ def test_the_sum_over_series_is_what_the_client_counted(
     for name in ("haproxy.received.size", "haproxy.sent.size"):
         assert sum(point.count for _, point in points(sink, name)) == asked
     upstream = sum(point.count for _, point in points(sink, "http.client.request.duration"))
-    assert upstream == len(origin.received)
+    assert upstream == asked - answers[400]  # HAProxy's own answers to what is no HTTP
     for name in ("haproxy.queue.duration", "haproxy.connect.duration"):
         assert sum(point.count for _, point in points(sink, name)) == upstream
     assert "otel.metric.overflow" not in {
@@ -146,7 +149,7 @@ def test_a_collector_not_written_here_understands_metrics_and_logs(
     with receiving() as sink, rotel_before(sink, tmp_path) as collector:
         agent, records = agent_with_records(start_agent, f"http://{LOOPBACK}:{collector}")
         running = Running(start_haproxy, version, origin, profile="zero-wait", records=records)
-        answers = make_requests(running.port, 100)
+        answers = make_requests(version, running.port, 100)
         wait_until(lambda: agent.totals().get("records", 0) >= answers.total(), "the records")
         assert agent.stop() == 0
         wait_until(lambda: len(sink.logs) >= answers.total() and len(sink.metrics) >= 6, "logs and metrics")
