@@ -10,11 +10,10 @@ Run it:  python fuzz/fuzz_connection.py -max_total_time=300    (needs the depend
 from __future__ import annotations
 
 import json
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from fuzzing import TESTS, fuzz
 from haproxy_telemetry.spop import (
     AgentConnection,
     Disconnected,
@@ -154,19 +153,5 @@ def seeds(golden: Path) -> Iterator[bytes]:
             yield (b"\0" if data[4:5] == b"\1" else b"\1") + b"\x0d" + data
 
 
-def main() -> None:
-    """Let atheris look for bytes that break the contract, from the captures on."""
-    import atheris  # only here: the check itself must import without it
-
-    with tempfile.TemporaryDirectory() as corpus:
-        golden = Path(__file__).parents[1] / "tests" / "golden"
-        for number, seed in enumerate(dict.fromkeys(seeds(golden))):
-            if len(seed) <= 4096:
-                (Path(corpus) / str(number)).write_bytes(seed)
-        atheris.instrument_all()
-        atheris.Setup([sys.argv[0], corpus, "-max_len=4096", *sys.argv[1:]], check)
-        atheris.Fuzz()
-
-
 if __name__ == "__main__":
-    main()
+    fuzz(check, seeds(TESTS / "golden"))

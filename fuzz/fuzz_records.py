@@ -9,11 +9,10 @@ Run it:  python fuzz/fuzz_records.py -max_total_time=300    (needs the dependenc
 from __future__ import annotations
 
 import random
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from fuzzing import TESTS, fuzz
 from haproxy_telemetry.otlp.encode import encode_span
 from haproxy_telemetry.records import REASONS, RecordError, parse_datagram
 from haproxy_telemetry.records.parse import MAX_LINES
@@ -67,17 +66,5 @@ def seeds(golden: Path) -> Iterator[bytes]:
             yield line.partition(b"\t")[2]
 
 
-def main() -> None:
-    """Let atheris look for bytes that break the contract, from HAProxy's own lines on."""
-    import atheris  # only here: the check itself must import without it
-
-    with tempfile.TemporaryDirectory() as corpus:
-        for number, seed in enumerate(seeds(Path(__file__).parents[1] / "tests" / "golden-records")):
-            (Path(corpus) / str(number)).write_bytes(seed)
-        atheris.instrument_all()
-        atheris.Setup([sys.argv[0], corpus, "-max_len=4096", *sys.argv[1:]], check)
-        atheris.Fuzz()
-
-
 if __name__ == "__main__":
-    main()
+    fuzz(check, seeds(TESTS / "golden-records"))

@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from haproxy_telemetry.logs import MAX_VALUE, JsonFormatter, OnceLogger, TextFormatter, configure_logging, fields
+from haproxy_telemetry.logs import (
+    MAX_KINDS,
+    MAX_VALUE,
+    JsonFormatter,
+    OnceLogger,
+    TextFormatter,
+    configure_logging,
+    fields,
+)
+from retained import retained
 
 MOMENT = 1_793_534_400.0625  # 2026-11-01T12:00:00.062Z
 
@@ -46,7 +55,7 @@ def test_a_text_line_has_time_level_message_and_fields() -> None:
 
 
 def test_a_json_line_has_the_same() -> None:
-    line = JsonFormatter().format(record(spop="127.0.0.1:7000", n=3, ratio=0.5, on=True, none=None))
+    line = JsonFormatter().format(record(spop="127.0.0.1:7000", n=3, ratio=0.5, on=True))
     assert json.loads(line) == {
         "time": "2026-11-01T12:00:00.062Z",
         "level": "info",
@@ -55,8 +64,12 @@ def test_a_json_line_has_the_same() -> None:
         "n": 3,
         "ratio": 0.5,
         "on": True,
-        "none": None,
     }
+
+
+def test_what_is_not_there_has_no_place_in_the_line() -> None:
+    assert text(spop="127.0.0.1:7000", records=None, n=0) == "spop=127.0.0.1:7000 n=0"
+    assert "records" not in as_json(records=None)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +89,6 @@ def test_a_json_line_has_the_same() -> None:
         (b"\xff\n", r'"\\xff\n"'),
         (0, "0"),
         (True, "true"),
-        (None, "null"),
         (float("nan"), "nan"),
         (OSError("gone away"), '"gone away"'),
     ],
@@ -139,11 +151,10 @@ def test_configuring_again_replaces_the_form(root: logging.Logger) -> None:
     assert [json.loads(line)["msg"] for line in stream.getvalue().splitlines()] == ["one"]
 
 
-def test_a_warning_is_said_once_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_warning_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     once = OnceLogger(logging.getLogger("haproxy_telemetry.test"))
     said = [once.warn_once(("no id", b"msg"), "a message has no id", message=b"msg", n=n) for n in range(3)]
     assert said == [True, False, False]
-    assert once.counts() == {("no id", b"msg"): 3}
     assert [(r.levelname, r.getMessage(), r.__dict__["fields"]["n"]) for r in caplog.records] == [
         ("WARNING", "a message has no id", 0)
     ]
@@ -156,7 +167,16 @@ def test_a_message_with_a_percent_sign_is_not_a_format(caplog: pytest.LogCapture
 
 def test_the_kinds_of_warnings_are_bounded(caplog: pytest.LogCaptureFixture) -> None:
     once = OnceLogger(logging.getLogger("haproxy_telemetry.test"), max_kinds=2)
-    for key in ["a", "b", "c", "d", "a", "c"]:
-        once.warn_once(key, f"about {key}")
-    assert once.counts() == {"a": 2, "b": 1, OnceLogger.OTHERS: 3}
+    said = [once.warn_once(key, f"about {key}") for key in ["a", "b", "c", "d", "a", "c"]]
+    assert said == [True, True, True, False, False, False]
     assert caplog.messages == ["about a", "about b", "more kinds of warnings than are kept apart"]
+
+
+def test_what_is_kept_of_a_peers_text_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
+    once = OnceLogger(logging.getLogger("haproxy_telemetry.test"))
+    caplog.set_level(logging.CRITICAL, "haproxy_telemetry.test")
+    for number in range(MAX_KINDS):
+        once.warn_once(("reason", b"%d" % number + b"x" * 100_000), "about a long name")
+        once.warn_once(f"{number}" + "x" * 100_000, "about a long text")
+    assert len(once._said) == MAX_KINDS + 1
+    assert sum(retained(key) for key in once._said) < 100_000

@@ -10,13 +10,14 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from datetime import UTC, datetime
 from typing import Protocol
 
 NAME = "haproxy_telemetry"
 MAX_VALUE = 512  # characters of one value
 MAX_KINDS = 256  # different warnings of one OnceLogger
+MAX_KEY = 64  # characters or bytes of a part of a warning's key
 
 Field = str | bytes | int | float | bool | None
 
@@ -42,8 +43,11 @@ def configure_logging(form: str, level: str, stream: Stream | None = None) -> No
 
 
 def fields(**values: object) -> dict[str, dict[str, object]]:
-    """Return the ``extra`` of a log call: ``log.info("listening", extra=fields(spop="127.0.0.1:7000"))``."""
-    return {"fields": values}
+    """Return the ``extra`` of a log call: ``log.info("listening", extra=fields(spop="127.0.0.1:7000"))``.
+
+    What is ``None`` is not there, and has no place in the line.
+    """
+    return {"fields": {name: value for name, value in values.items() if value is not None}}
 
 
 class TextFormatter(logging.Formatter):
@@ -72,9 +76,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class OnceLogger:
-    """Says a warning the first time and counts it from then on; safe to use from any thread.
+    """Says a warning the first time; from then on the caller's counter tells of it. Safe to use from any thread.
 
-    The number of kinds is bounded, since a key may hold what a peer sent: past it, all others are one kind.
+    The number of kinds is bounded, since a key may hold what a peer sent: past it, all others are one kind. So is
+    what is kept of a key: two that begin with the same ``MAX_KEY`` characters are one kind.
     """
 
     OTHERS = "(others)"
@@ -82,24 +87,26 @@ class OnceLogger:
     def __init__(self, logger: logging.Logger, max_kinds: int = MAX_KINDS) -> None:
         self._logger = logger
         self._max_kinds = max_kinds
-        self._counts: dict[Hashable, int] = {}
+        self._said: set[Hashable] = set()
         self._lock = threading.Lock()
 
     def warn_once(self, key: Hashable, msg: str, **values: object) -> bool:
-        """Log ``msg`` if ``key`` is new, and count it. True if it was logged."""
+        """Log ``msg`` if ``key`` is new. True if it was logged."""
+        key = _cut(key)
         with self._lock:
-            if key not in self._counts and len(self._counts) >= self._max_kinds:
+            if key not in self._said and len(self._said) >= self._max_kinds:
                 key, msg, values = self.OTHERS, "more kinds of warnings than are kept apart", {}
-            count = self._counts[key] = self._counts.get(key, 0) + 1
-        if count > 1:
-            return False
+            if key in self._said:
+                return False
+            self._said.add(key)
         self._logger.warning("%s", msg, extra=fields(**values, said="once, counted from now on"))
         return True
 
-    def counts(self) -> Mapping[Hashable, int]:
-        """Return how often each key came."""
-        with self._lock:
-            return dict(self._counts)
+
+def _cut(key: Hashable) -> Hashable:
+    if isinstance(key, tuple):
+        return tuple([_cut(part) for part in key])
+    return key[:MAX_KEY] if isinstance(key, str | bytes) else key
 
 
 def shorten(text: str, limit: int = MAX_VALUE) -> str:

@@ -20,6 +20,7 @@ from haproxy_telemetry.spop import (
     Failed,
     HealthChecked,
     Notified,
+    NotSpop,
     Skipped,
     StatusCode,
     describe_status,
@@ -114,6 +115,10 @@ class Session:
 
     def _failed(self, event: Failed) -> None:
         error = event.error
+        if isinstance(error, NotSpop):
+            self._stats.count("protocol_errors", "not_spop")
+            self._once.warn_once("not spop", "a peer does not speak SPOP", peer=self.peer, error=error)
+            return
         self._stats.count("protocol_errors", error.status.name.lower())
         self._once.warn_once(
             ("failed", error.status),

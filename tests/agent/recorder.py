@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from haproxy_telemetry.agent import Agent
-from haproxy_telemetry.exporters import CloseReport
 from haproxy_telemetry.session import Session
 from haproxy_telemetry.spop import Scope
 from haproxy_telemetry.stats import Stats
@@ -16,22 +15,10 @@ from haproxy_telemetry.trace.assembler import Assembler
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.live import TraceLimits
 from haproxy_telemetry.trace.spans import FinishedSpan, FinishedTrace
+from kept import Kept
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 VERSIONS = ("2.6.12", "2.8.25", "3.0.0", "3.2.0")
-
-
-class Kept:
-    """An exporter that keeps what it gets."""
-
-    def __init__(self) -> None:
-        self.traces: list[FinishedTrace] = []
-
-    def export(self, trace: FinishedTrace) -> None:
-        self.traces.append(trace)
-
-    def close(self, timeout_s: float) -> CloseReport:
-        raise NotImplementedError
 
 
 class Recorder:
@@ -83,10 +70,10 @@ def _frames(version: str, scenario: str) -> Iterator[tuple[str, bytes]]:
             yield entry["conn"], bytes.fromhex(entry["hex"])
 
 
-def tree(trace: FinishedTrace) -> dict[str, str | None]:
-    """The name of each span's parent; ``None`` for a root."""
+def tree(trace: FinishedTrace) -> dict[str, str]:
+    """The name of each span's parent, and none for a root."""
     names = {span.span_id: span.name.decode() for span in trace.spans}
-    return {s.name.decode(): names[s.parent_span_id] if s.parent_span_id else None for s in trace.spans}
+    return {s.name.decode(): names[s.parent_span_id] if s.parent_span_id else "" for s in trace.spans}
 
 
 def by_name(trace: FinishedTrace) -> dict[str, FinishedSpan]:

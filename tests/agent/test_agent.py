@@ -125,16 +125,6 @@ def test_a_frontend_without_ids_is_complained_of_once_whatever_its_messages(capl
     assert "unique-id-format" in complaint["so"]
 
 
-def test_a_frontend_without_ids_is_complained_of_once_whatever_its_messages(caplog: pytest.LogCaptureFixture) -> None:
-    recorder = Recorder()
-    recorder.receive("c", hello("2.6.12"))
-    for n, name in enumerate((b"opentracing:a", b"opentracing:b", b"otel:request"), 1):
-        recorder.receive("c", notify(Message(name, ((b"id", None),)), frame_id=n))
-    [complaint] = [line.__dict__["fields"] for line in caplog.records if line.levelname == "WARNING"]
-    assert complaint["reason"] == "id_null"
-    assert "unique-id-format" in complaint["so"]
-
-
 def test_a_broken_connection_leaves_the_others_and_their_traces_alone() -> None:
     recorder = Recorder()
     recorder.receive("good", hello("2.6.12"))
@@ -142,9 +132,19 @@ def test_a_broken_connection_leaves_the_others_and_their_traces_alone() -> None:
     answer = recorder.receive("bad", b"GET / HTTP/1.1\r\n\r\n")
     assert recorder.sessions["bad"].closed
     assert frames(answer)[0][0] == 102
-    assert recorder.stats.get("protocol_errors", "frame_too_big") == 1
+    assert recorder.stats.get("protocol_errors", "not_spop") == 1
     recorder.receive("good", notify(ask((b"finish", b"*")), frame_id=2))
     assert len(recorder.traces) == 1
+
+
+def test_who_speaks_another_protocol_is_no_broken_haproxy(caplog: pytest.LogCaptureFixture) -> None:
+    recorder = Recorder()
+    for number in range(3):
+        recorder.receive(f"scanner {number}", b"GET / HTTP/1.1\r\n\r\n")
+    [line] = caplog.records
+    assert line.getMessage() == "a peer does not speak SPOP"
+    assert line.__dict__["fields"]["peer"] == "scanner 0"
+    assert str(line.__dict__["fields"]["error"]).endswith('instead of a HELLO it sent "GET "')
 
 
 def test_traces_expire_when_time_passes_and_leave_at_the_end() -> None:

@@ -10,18 +10,8 @@ import pytest
 from recorder import VERSIONS, Recorder, by_name, tree
 
 from haproxy_telemetry.trace.spans import STATUS_ERROR, STATUS_UNSET
+from peer.configurations import NINE_SPANS
 
-NINE_SPANS = {
-    "HAProxy session": None,
-    "Client session": "HAProxy session",
-    "Frontend TCP request": "Client session",
-    "Frontend HTTP request": "Frontend TCP request",
-    "Backend TCP request": "Frontend HTTP request",
-    "Backend HTTP request": "Backend TCP request",
-    "Server session": "HAProxy session",
-    "TCP response": "Server session",
-    "HTTP response": "TCP response",
-}
 FOLLOWERS = {"Frontend HTTP request", "Backend TCP request", "Backend HTTP request", "HTTP response"}
 
 

@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from haproxy_telemetry.cli import main
+from haproxy_telemetry.exporters import ExportConfigError, make_exporter
 from haproxy_telemetry.settings import Settings, TcpAddress, UnixAddress, load_settings
+from haproxy_telemetry.stats import Stats
 
 
 @dataclass
@@ -105,8 +107,16 @@ def test_wrong_settings_are_one_line_and_code_2_and_no_server(serve: Serve) -> N
     )
 
 
+def test_the_help_names_a_default_where_there_is_one(serve: Serve) -> None:
+    words = " ".join(serve("--help").output.split())
+    assert "Default: 127.0.0.1:7000." in words
+    assert "Default: txn, req." in words
+    assert "Default: ." not in words
+
+
 def test_check_prints_a_file_that_gives_the_same_settings_and_does_not_serve(serve: Serve, tmp_path: Path) -> None:
-    flags = ["--listen", "[::1]:7", "--strict-dsl", "--export", "file", "--export-file", '/a "b" \\c\té']
+    target = tmp_path / 'a "b" \\c\té'
+    flags = ["--listen", "[::1]:7", "--strict-dsl", "--export", "file", "--export-file", str(target)]
     result = serve("--check", *flags, environ={"HAPROXY_TELEMETRY_TRACE_UPSTREAM_SPAN": "origin\x7f"})
     assert (result.exit_code, result.given) == (0, None)
     path = tmp_path / "agent.toml"
@@ -156,7 +166,40 @@ def test_check_of_what_is_wrong_exits_with_2(serve: Serve, arguments: list[str])
     assert (result.exit_code, result.stdout, result.given) == (2, "", None)
 
 
-def test_a_path_that_is_no_utf_8_can_be_shown(serve: Serve) -> None:
-    result = serve("--check", "--export", "file", "--export-file", "/a\udcff")
+def test_a_path_that_is_no_utf_8_can_be_shown(serve: Serve, tmp_path: Path) -> None:
+    result = serve("--check", "--export", "file", "--export-file", f"{tmp_path}/a\udcff")
     assert result.exit_code == 0
     assert r"/a\\udcff" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("missing/x.jsonl", "No such file or directory"),
+        ("precious/x.jsonl", "Not a directory"),
+        (".", "Is a directory"),
+    ],
+)
+def test_check_finds_a_file_that_cannot_be_written(serve: Serve, tmp_path: Path, path: str, problem: str) -> None:
+    (tmp_path / "precious").write_text("data")
+    file = str(tmp_path / path)
+    result = serve("--check", "--export", "file", "--export-file", file)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"haproxy-telemetry: --export-file={file!r}: can't be opened ({problem});")
+
+
+def test_check_says_the_same_as_serve_of_a_file_that_cannot_be_written(serve: Serve, tmp_path: Path) -> None:
+    for file in (tmp_path, tmp_path / "missing" / "x"):
+        checked = serve("--check", "--export", "file", "--export-file", str(file))
+        with pytest.raises(ExportConfigError) as refused:
+            make_exporter("file", {}, Stats(), file=file)
+        assert checked.stderr == f"haproxy-telemetry: {refused.value}\n"
+
+
+def test_check_writes_nothing(serve: Serve, tmp_path: Path) -> None:
+    there, new = tmp_path / "there", tmp_path / "new"
+    there.write_text("data")
+    for file in (there, new):
+        assert serve("--check", "--export", "file", "--export-file", str(file)).exit_code == 0
+    assert there.read_text() == "data"
+    assert not new.exists()

@@ -24,7 +24,8 @@ from haproxy_telemetry import __version__
 from haproxy_telemetry.otlp import encode
 from haproxy_telemetry.otlp.encode import encode_request, encode_resource, encode_span
 from haproxy_telemetry.otlp.encode_json import encode_trace_json
-from haproxy_telemetry.trace.spans import Attribute, AttributeValue, Blob, FinishedSpan, FinishedTrace
+from haproxy_telemetry.trace.spans import Attribute, AttributeValue, Blob, FinishedSpan, FinishedTrace, SpanEvent
+from retained import retained
 
 from .spans import a_span, a_trace, any_text, attributes, spans, unique_attributes
 
@@ -130,6 +131,25 @@ def test_the_caches_stay_bounded_whatever_values_come() -> None:
     assert len(encode._names) <= encode.CACHED_FIELDS
     encode_span(a_span(attributes=((b"long", b"x" * 10_000),)))
     assert (b"long", b"x" * 10_000) not in encode._fields
+
+
+def test_the_caches_stay_bounded_however_long_the_names_are() -> None:
+    """Names are the peer's, and as long as a frame; each byte of this one is four on its way out."""
+    before = retained(encode._names, encode._keys, encode._fields)
+    for i in range(200):
+        long = b"\xff%d" % i * 10_000
+        event = SpanEvent(0, long, ((long, b"v"),))
+        encode_span(a_span(name=long, attributes=((long, b"v"), (long, 1)), events=(event,)))
+    assert retained(encode._names, encode._keys, encode._fields) < before + 10_000
+
+
+@pytest.mark.parametrize("size", [encode.CACHED_NAME_SIZE, encode.CACHED_NAME_SIZE + 1])
+def test_a_name_is_written_the_same_whether_it_is_kept_or_not(size: int) -> None:
+    name = b"n" * size
+    for _ in range(2):
+        span = parse_span(a_span(name=name, attributes=((name, b"v"), (name[:-1], 1))))
+        assert span.name == name.decode()
+        assert [attribute.key for attribute in span.attributes] == [name.decode(), name[:-1].decode()]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from haproxy_telemetry.exporters import CloseReport, ExportConfigError, make_exporter
+from haproxy_telemetry.exporters import CloseReport, ExportConfigError, check_file, make_exporter
 from haproxy_telemetry.exporters.console import render_trace
 from haproxy_telemetry.exporters.lines import LineExporter
 from haproxy_telemetry.otlp.encode import encode_request, encode_resource, encode_span
@@ -108,6 +109,44 @@ def test_a_reader_that_does_not_read_delays_nobody_and_the_loss_is_counted() -> 
     os.close(writer)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": b"x" * 200_000},
+        {"attributes": ((b"k" * 100_000, b"v" * 100_000),)},
+        {"attributes": ((b"k", Blob(b"v" * 200_000)),)},
+        {"events": (SpanEvent(0, b"log" * 30_000, ((b"k", b"v" * 110_000),)),)},
+        {"status_message": b"x" * 200_000},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_traces_that_wait_for_a_reader_have_room_in_bytes_too(changes: dict[str, Any]) -> None:
+    reader, writer = os.pipe()
+    exporter = LineExporter(writer, lambda trace: b"x" * 1_000_000, Stats(), close_fd=False, queue_bytes=1_000_000)
+    for number in range(10):
+        exporter.export(FinishedTrace(None, (a_span(number + 1, **changes),)))
+    assert exporter.close(0.05) == CloseReport(0, {"queue_full": 6, "shutdown": 4})
+    os.close(reader)  # ends the write
+    exporter._thread.join(10)
+    os.close(writer)
+
+
+def test_what_was_written_makes_room(tmp_path: Path) -> None:
+    out = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
+    written = threading.Semaphore(0)
+
+    def render(trace: FinishedTrace) -> bytes:
+        written.release()
+        return b"line\n"
+
+    exporter = LineExporter(out, render, Stats(), close_fd=True, queue_bytes=1_000_000)
+    for _ in range(20):
+        exporter.export(FinishedTrace(None, (a_span(name=b"x" * 300_000),)))
+        assert written.acquire(timeout=10)
+    assert exporter.close(10) == CloseReport(20, {})
+    assert exporter._queued_bytes == 0
+
+
 def test_a_write_that_fails_is_counted_and_said_once(caplog: pytest.LogCaptureFixture) -> None:
     with open("/dev/full", "wb") as full:
         exporter = LineExporter(full.fileno(), lambda trace: b"line\n", Stats(), close_fd=False)
@@ -181,3 +220,12 @@ def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
         make_exporter("file", {}, Stats(), file=tmp_path / "missing" / "traces.jsonl")
     with pytest.raises(ExportConfigError, match="grpc"):
         make_exporter("otlp", {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, Stats())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_file_that_may_not_be_written_is_found_before_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "traces.jsonl"
+    file.touch(0o400)
+    for wrong in (file, Path("/proc/traces.jsonl")):
+        with pytest.raises(ExportConfigError, match="can't be opened"):
+            check_file(wrong)

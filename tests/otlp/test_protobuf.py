@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from haproxy_telemetry.otlp.answer import PartialSuccess, parse_partial_success, refusal_message
-from haproxy_telemetry.otlp.protobuf import ProtobufError, length_field, read_fields, varint_field
+from haproxy_telemetry.otlp.protobuf import VARINT, ProtobufError, length_field, read_fields, tag, varint
 
 
 @given(st.integers(0, (1 << 64) - 1))
@@ -25,13 +25,13 @@ from haproxy_telemetry.otlp.protobuf import ProtobufError, length_field, read_fi
 @example(1024)
 def test_unsigned_numbers_are_written_as_the_official_encoder_does(number: int) -> None:
     if number:
-        assert varint_field(1, number) == UInt64Value(value=number).SerializeToString()
-    assert UInt64Value.FromString(varint_field(1, number)).value == number
+        assert tag(1, VARINT) + varint(number) == UInt64Value(value=number).SerializeToString()
+    assert UInt64Value.FromString(tag(1, VARINT) + varint(number)).value == number
 
 
 @given(st.integers(-(1 << 63), -1))
 def test_negative_numbers_are_written_as_the_official_encoder_does(number: int) -> None:
-    assert varint_field(1, number) == Int64Value(value=number).SerializeToString()
+    assert tag(1, VARINT) + varint(number) == Int64Value(value=number).SerializeToString()
 
 
 @pytest.mark.parametrize("size", [1, 127, 128, 1023, 1024, 20_000])

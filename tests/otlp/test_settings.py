@@ -219,3 +219,11 @@ def test_too_many_services_become_our_own_and_are_counted() -> None:
     assert table.of(b"one more") is table.of(None)
     assert stats.get("service_names_ignored", "too_many") == 1
     assert service_name(table.of(b"service-0").encoded) == "service-0"
+
+
+def test_a_name_too_long_for_a_service_is_not_kept() -> None:
+    stats = Stats()
+    table = ResourceTable(read_resource_attributes({}, "id"), stats)
+    assert service_name(table.of(b"s" * 255).encoded) == "s" * 255
+    assert table.of(b"s" * 256) is table.of(None)
+    assert stats.get("service_names_ignored", "too_long") == 1

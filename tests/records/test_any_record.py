@@ -1,31 +1,12 @@
 """Any bytes give streams or counted errors: the fuzz target's own check, on what HAProxy logged, whole and damaged."""
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import fuzz_records
 from haproxy_telemetry.records import RecordError, parse_datagram, parse_record
 from records.golden import VERSIONS, lines
-
-
-def _load_fuzz_target() -> ModuleType:
-    """``fuzz/`` is no package: it is a program that stands beside the tests."""
-    path = Path(__file__).parents[2] / "fuzz" / "fuzz_records.py"
-    spec = importlib.util.spec_from_file_location("fuzz_records", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fuzz_records"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-fuzz_records = _load_fuzz_target()
 
 LINES = [line for version in VERSIONS for some in lines(version).values() for line in some]
 VALUES = ("-", "-1", "", "+2", "0", "99999999999999999999", "1e3", "٣", "<NOSRV>", "\\ud800", "é")

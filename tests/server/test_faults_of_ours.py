@@ -16,7 +16,6 @@ import pytest
 from haproxy_telemetry import server as server_module
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
-from haproxy_telemetry.exporters import CloseReport
 from haproxy_telemetry.server import AgentServer
 from haproxy_telemetry.service import _exception_handler, _tick
 from haproxy_telemetry.settings import TcpAddress
@@ -24,21 +23,8 @@ from haproxy_telemetry.spop import AgentConnection, Scope
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.assembler import Assembler
 from haproxy_telemetry.trace.ids import IdSource
-from haproxy_telemetry.trace.spans import FinishedTrace
+from kept import Kept
 from server.running_agent import ACK, AGENT_DISCONNECT, AGENT_HELLO, disconnected, hello, made, stream, trace_id
-
-
-class Kept:
-    """An exporter that keeps what it gets."""
-
-    def __init__(self) -> None:
-        self.traces: list[FinishedTrace] = []
-
-    def export(self, trace: FinishedTrace) -> None:
-        self.traces.append(trace)
-
-    def close(self, timeout_s: float) -> CloseReport:
-        raise NotImplementedError
 
 
 class Laboratory:

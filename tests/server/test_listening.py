@@ -123,3 +123,10 @@ def test_check_of_wrong_settings_is_one_line_and_code_2(tmp_path: Path) -> None:
     with running(tmp_path, "--check", listen=("7000",)) as agent:
         assert agent.wait() == 2
         assert len(agent.log) == 1
+
+
+def test_the_line_listening_has_only_what_there_is(tmp_path: Path) -> None:
+    with running(tmp_path) as agent:
+        assert "records" not in agent.logged("listening")
+    with running(tmp_path, "--records", "udp:127.0.0.1:0") as agent:
+        assert " records=udp:127.0.0.1:" in agent.logged("listening")

@@ -212,17 +212,17 @@ def test_the_variables_that_kubernetes_makes_for_a_service_are_no_settings() -> 
         ("[trace]\nttl = -1", "[trace] ttl is -1: expected a number of seconds from 0.1 to 86400"),
         ("[trace]\nttl = nan", "[trace] ttl is nan: expected"),
         ("[trace]\nttl = inf", "[trace] ttl is inf: expected"),
-        ("[trace]\nttl = true", "[trace] ttl is True: expected"),
+        ("[trace]\nttl = true", "[trace] ttl is true: expected"),
         ("[trace]\nttl = 2024-01-01", "[trace] ttl is '2024-01-01': expected"),
         ("[trace]\nmax_spans = 1.0", "[trace] max_spans is 1.0: expected a whole number of spans from 1 to 100000"),
         ("[trace]\nmax_spans = 0", "[trace] max_spans is 0: expected a whole number of spans from 1 to 100000"),
         ("[trace]\nmax_spans = 100001", "[trace] max_spans is 100001: expected"),
         ("[trace]\nmax_spans = '1'", "[trace] max_spans is '1': expected"),
-        ("[trace]\nmax_spans = true", "[trace] max_spans is True: expected"),
+        ("[trace]\nmax_spans = true", "[trace] max_spans is true: expected"),
         ("[trace]\nupstream_span = ''", "[trace] upstream_span is '': expected a text of 1 to 255 characters"),
         ("[dsl]\nstrict = 1", "[dsl] strict is 1: expected true or false"),
         ("[log]\nlevel = 'INFO'", "[log] level is 'INFO': expected one of debug, info, warning, error"),
-        ("[log]\nlevel = {a = 1}", "[log] level is {'a': 1}: expected one of"),
+        ("[log]\nlevel = {a = 1}", "[log] level is {a = 1}: expected one of"),
         (
             "[variables]\nscopes = []",
             "[variables] scopes is []: expected at least one of these: proc, sess, txn, req, res",
@@ -234,9 +234,11 @@ def test_the_variables_that_kubernetes_makes_for_a_service_are_no_settings() -> 
         ("listen = '127.0.0.1:7000'", "listen is '127.0.0.1:7000': expected at least one of these: HOST"),
         ("listen = ['7000']", "listen is '7000': there is no port; an address is HOST:PORT"),
         ("listen = [7000]", "listen is [7000]: expected"),
-        ("[listen]\na = 1", "listen is {'a': 1}: expected"),
-        ("trace = 1", "trace is 1: a table, [trace]"),
-        ("[[trace]]\nttl = 1", "trace is [{'ttl': 1}]: a table, [trace]"),
+        ("[listen]\na = 1", "listen is {a = 1}: expected"),
+        ("[listen]\n'a\u202e' = 2026-01-31", "listen is {'a\\u202e' = '2026-01-31'}: expected"),
+        ("listen = [[[[[[1]]]]]]", "listen is [[[[[...]]]]]: expected"),
+        ("trace = 1", "trace is 1: expected a table, [trace]"),
+        ("[[trace]]\nttl = 1", "trace is [{ttl = 1}]: expected a table, [trace]"),
         ("[export]\nfile = ''", "[export] file is '': expected the path of a file"),
     ],
 )
@@ -286,6 +288,20 @@ def test_an_address_that_stands_there_twice_is_refused_in_any_spelling() -> None
 
 def test_port_0_may_be_asked_for_twice() -> None:
     assert len(load_settings(None, {}, {"listen": ("127.0.0.1:0", "127.0.0.1:0")}).listen) == 2
+
+
+def test_a_flag_that_is_given_twice_is_told_as_a_list_of_toml() -> None:
+    error = mistake(flags={"listen": ("127.0.0.1:7000", "127.0.0.1:7000")})
+    assert str(error) == (
+        "command line: --listen is ['127.0.0.1:7000', '127.0.0.1:7000']: 127.0.0.1:7000 stands there twice"
+    )
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "agent.toml"
+    path.write_bytes(b"\xef\xbb\xbf[trace]\r\nttl = 1\r\n")
+    loaded = load(path, {}, {})
+    assert (loaded.settings.trace.ttl, loaded.origins["trace.ttl"]) == (1.0, f"{path}:2")
 
 
 def test_a_long_value_is_cut_and_a_control_character_is_shown_as_such(file: WriteFile) -> None:

@@ -1,32 +1,13 @@
 """For any bytes in any chunking the outcome is an event or our error: the fuzz target's own check, on what
 HAProxy sent and on what becomes of it when it is damaged."""
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import fuzz_connection
 from haproxy_telemetry.spop import AgentConnection
 from spop.captures import GOLDEN, VERSIONS, frames_from_haproxy
-
-
-def _load_fuzz_target() -> ModuleType:
-    """``fuzz/`` is no package: it is a program that stands beside the tests."""
-    path = Path(__file__).parents[2] / "fuzz" / "fuzz_connection.py"
-    spec = importlib.util.spec_from_file_location("fuzz_connection", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["fuzz_connection"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-fuzz_connection = _load_fuzz_target()
 
 SCENARIOS = ("get200", "types", "frag-256-cap", "seed-chain-7001-ok", "err-hello-v1.0", "idle", "hc-spop-check")
 FRAMES = sorted(

@@ -19,6 +19,7 @@ from haproxy_telemetry.spop import (
     Message,
     MisuseError,
     Notified,
+    NotSpop,
     Scope,
     SetVar,
     Skipped,
@@ -30,6 +31,7 @@ from haproxy_telemetry.spop import (
     Value,
 )
 from haproxy_telemetry.spop.actions import HARMLESS_ACTION, parse_actions
+from haproxy_telemetry.spop.errors import FrameTooBig
 from haproxy_telemetry.spop.frames import Frame, parse_frame, serialize_frame
 from haproxy_telemetry.spop.messages import parse_pairs, serialize_messages, serialize_pairs
 from haproxy_telemetry.spop.states import FINAL, TRANSITIONS, Step
@@ -254,7 +256,52 @@ def test_the_agreed_length_itself_is_fine() -> None:
 
 def test_before_the_hello_less_is_accepted() -> None:
     connection = AgentConnection()
-    failure(connection.receive_data(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), connection, 3)
+    error = failure(connection.receive_data((4097).to_bytes(4, "big")), connection, 3)
+    assert str(error) == "a frame of 4097 bytes is above the limit of 4096"
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", '"GET "'),
+        (b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n", '"PROX"'),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", '"\\x16\\x03\\x01\\x02"'),
+        (b"'\"\x1b[2J", '"\'\\"\\x1b["'),
+    ],
+)
+def test_who_begins_with_another_protocol_is_told_apart_from_haproxy(data: bytes, shown: str) -> None:
+    for size in (1, len(data)):
+        connection = AgentConnection()
+        events = [event for at in range(0, len(data), size) for event in connection.receive_data(data[at : at + size])]
+        error = failure(events, connection, 3)
+        assert isinstance(error, NotSpop)
+        assert str(error) == f"the peer does not speak SPOP: instead of a HELLO it sent {shown}"
+
+
+@pytest.mark.parametrize(
+    ("greeting", "sentence"),
+    [
+        (hello(supported_versions=b"1.0"), 'HAProxy speaks SPOP "1.0", this agent 2.0'),
+        (
+            hello(supported_versions=b"\x1b" * 99),
+            'HAProxy speaks SPOP "' + r"\x1b" * 80 + '" … 19 more bytes, this agent 2.0',
+        ),
+        (hello(max_frame_size=b"large"), 'max-frame-size is "large", expected an integer'),
+        (hello(max_frame_size=True), "max-frame-size is true, expected an integer"),
+        (hello(capabilities=None), "capabilities is NULL, expected a string"),
+        (hello(capabilities=7), "capabilities is 7, expected a string"),
+    ],
+)
+def test_a_sentence_shows_values_as_people_write_them(greeting: bytes, sentence: str) -> None:
+    connection = AgentConnection()
+    (event,) = connection.receive_data(greeting)
+    assert isinstance(event, Failed)
+    assert str(event.error) == sentence
+
+
+def test_after_the_hello_a_huge_length_is_haproxys() -> None:
+    connection = connected()
+    assert isinstance(failure(connection.receive_data(b"GET / HTTP/1.1"), connection, 3), FrameTooBig)
 
 
 @pytest.mark.parametrize("size", range(7))

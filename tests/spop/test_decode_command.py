@@ -46,6 +46,55 @@ def test_hex_on_standard_input() -> None:
     assert run("-", stdin=f"# pasted\n{ACK}\n").output == "ACK stream 1 frame 1 FIN, 7 bytes\n  no actions\n"
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["00 00 00 07 67 00 00 00 01 01 01"],
+        ["00:00:00:07:67:00:00:00:01:01:01"],
+        ["0000 0007 6700 0000 0101 01"],
+        ["\\x67\\x00\\x00\\x00\\x01\\x01\\x01"],
+        ["0x67 0x00 0x00 0x00 0x01 0x01 0x01"],
+        ["00", "00", "00", "07", "67", "00", "00", "00", "01", "01", "01"],
+    ],
+    ids=lambda arguments: arguments[0][:12] if len(arguments) == 1 else "taken apart by the shell",
+)
+def test_hex_as_other_programs_write_it(arguments: list[str]) -> None:
+    assert run(*arguments).output == "ACK stream 1 frame 1 FIN, 7 bytes\n  no actions\n"
+
+
+DUMPS = {
+    "tcpdump": "\t0x0000:  0000 0014 6700 0000 0101 0101 0302 0166\n\t0x0010:  0865 3100 0000 0101\n",
+    "xxd": "00000000: 0000 0014 6700 0000 0101 0101 0302 0166  ....g..........f\n"
+    "00000010: 0865 3100 0000 0101                      .e1.....\n",
+    "hexdump": "00000000  00 00 00 14 67 00 00 00  01 01 01 01 03 02 01 66  |....g..........f|\n"
+    "00000010  08 65 31 00 00 00 01 01                           |.e1.....|\n",
+    "wireshark": "0000   00 00 00 14 67 00 00 00 01 01 01 01 03 02 01 66   ....g..........f\n"
+    "0010   08 65 31 00 00 00 01 01                           .e1.....\n",
+}
+
+
+@pytest.mark.parametrize("program", DUMPS)
+def test_a_hex_dump(program: str) -> None:
+    """Twice the same frame of 20 bytes, with one action and a fault after it."""
+    result = run("-", stdin=DUMPS[program] * 2)
+    assert result.exit_code == 0
+    assert result.output.count("ACK stream 1 frame 1 FIN, 20 bytes") == 2
+    assert result.output.count('  set-var txn "f" = STRING') == 2
+
+
+def test_a_hex_dump_with_a_line_left_out() -> None:
+    result = run("-", stdin="0000   67 00 00 00\n0010   01 01 01\n")
+    assert result.exit_code == 1
+    assert "standard input: line 2: the offset is 16, and 4 bytes came before" in result.output
+
+
+def test_nothing_is_said_to_be_nothing(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.write_text("# only a comment\n")
+    assert (run("-").exit_code, run("-").output) == (1, "Error: standard input: there is no frame in it\n")
+    assert (run(str(empty)).exit_code, run(" ").exit_code) == (1, 1)
+
+
 def test_bytes_that_are_missing_are_counted() -> None:
     result = run("00000009" + ACK)
     assert result.output.splitlines()[-1] == "  ! 2 bytes of the frame are missing"

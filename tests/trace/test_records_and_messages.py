@@ -144,6 +144,47 @@ def test_what_haproxy_answers_itself_has_no_client_span() -> None:
     assert {phase.parent_span_id for phase in phases} == {root.span_id}
 
 
+def test_a_server_that_was_announced_and_never_asked_has_no_client_span() -> None:
+    """Where on-server-session is left out, the span begins before there is a server; with a cache hit it has none."""
+    lab = Laboratory(limits=LIMITS)
+    lab.notify(say((b"span", b"HAProxy session"), (b"upstream", IDENTITY.upstream)))
+    lab.notify(say((b"span", b"Server session"), (b"tag", b"span.kind"), (b"", b"client")))
+    lab.record(end(status=503, termination=b"SC--", server=b"", timers=Timers(1 * MS, 2 * MS, None, None, 3 * MS)))
+    lab.expire(GRACE)
+    spans = lab.spans()
+    assert [span.kind for span in spans.values()].count(KIND_CLIENT) == 0
+    assert spans["Server session"].kind == KIND_INTERNAL
+    assert spans["Server session"].span_id.hex() == UPSTREAM
+    assert spans["queue"].parent_span_id == spans["HAProxy session"].span_id
+
+
+def test_the_record_knows_better_than_an_event_how_it_ended() -> None:
+    """`http-response deny`: on-http-response saw the server's 200, the client got HAProxy's 502."""
+    lab = Laboratory(limits=LIMITS)
+    said = ((b"tag", b"http.response.status_code"), (b"", 200))
+    lab.notify(say((b"span", b"HAProxy session"), *said, (b"upstream", IDENTITY.upstream)))
+    lab.notify(say((b"span", b"Server session"), *said))
+    lab.record(end(status=502, termination=b"PH--"))
+    lab.expire(GRACE)
+    spans = lab.spans()
+    root = dict(spans["HAProxy session"].attributes)
+    assert (root[b"http.response.status_code"], root[b"error.type"]) == (502, b"response_blocked")
+    assert dict(spans["Server session"].attributes)[b"http.response.status_code"] == 200
+
+
+def test_the_span_of_the_server_answers_to_the_id_that_only_the_record_names() -> None:
+    """A filter in a backend: on-frontend-http-request, which says the id, never comes."""
+    lab = Laboratory(limits=LIMITS)
+    lab.notify(say((b"span", b"Backend TCP request")))
+    lab.notify(say((b"span", b"Server session"), (b"child-of", b"Backend TCP request")))
+    lab.record(end())
+    lab.expire(GRACE)
+    spans = lab.spans()
+    assert spans["Server session"].span_id.hex() == UPSTREAM
+    assert spans["Server session"].kind == KIND_CLIENT
+    assert spans["wait for response"].parent_span_id == spans["Server session"].span_id
+
+
 def test_messages_that_finish_everything_wait_for_the_record() -> None:
     lab = Laboratory(limits=LIMITS)
     lab.notify(say((b"span", b"A"), (b"finish", b"*")))

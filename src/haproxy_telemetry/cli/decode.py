@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 import click
 
 from haproxy_telemetry.spop.describe import CaptureError, CaptureLine, describe_frame, parse_capture
+
+_BYTE: Final = re.compile("[0-9a-fA-F]{2}")
 
 
 @click.command()
@@ -18,15 +22,33 @@ def decode(sources: tuple[str, ...]) -> None:
     """Put SPOP frames into words.
 
     A source is a file, "-" for standard input, or hexadecimal digits. Files hold one frame in hexadecimal a
-    line, or the lines of a capture: JSON objects with "hex", "t_offset_ms", "conn", "direction" and "event".
-    A malformed frame is described up to its fault.
+    line, a hex dump with offsets, or the lines of a capture: JSON objects with "hex", "t_offset_ms", "conn",
+    "direction" and "event". A malformed frame is described up to its fault.
     """
-    for source in sources:
+    for source in _joined(sources):
+        line = None
         try:
             for line in parse_capture(_lines(source)):
                 click.echo(_words(line))
         except CaptureError as error:
             raise click.ClickException(f"{_name(source)}: {error}") from None
+        if line is None:
+            raise click.ClickException(f"{_name(source)}: there is no frame in it")
+
+
+def _joined(sources: Iterable[str]) -> Iterator[str]:
+    """Put bytes together that the shell has taken apart: ``decode 67 00 00 00 01``."""
+    bytes_so_far: list[str] = []
+    for source in sources:
+        if _BYTE.fullmatch(source) and not _is_path(source):
+            bytes_so_far.append(source)
+            continue
+        if bytes_so_far:
+            yield " ".join(bytes_so_far)
+            bytes_so_far = []
+        yield source
+    if bytes_so_far:
+        yield " ".join(bytes_so_far)
 
 
 def _lines(source: str) -> Iterable[str]:

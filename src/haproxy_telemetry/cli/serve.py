@@ -39,7 +39,7 @@ def _help(setting: Setting) -> str:
     if setting.choices and setting.about.metavar:
         what += f": {', '.join(setting.choices)}"
     again = " May be repeated." if setting.many else ""
-    default = "" if setting.default is None else f" Default: {in_words(setting.default)}."
+    default = "" if setting.default in (None, ()) else f" Default: {in_words(setting.default)}."
     return f"{what}.{again}{default}"
 
 
@@ -84,6 +84,7 @@ def _load(config: Path | None, flags: dict[str, object]) -> Loaded:
 def _check(loaded: Loaded) -> None:
     """Print what the agent would run with; all that can be wrong is found before the first line."""
     target = _export_target(loaded.settings)
+    _check_file(loaded.settings)
     click.echo(as_toml(loaded))
     click.echo(f"# By the OTEL_* variables, traces go to {target}." if target else "# The OTEL_* variables are right.")
 
@@ -103,6 +104,16 @@ def _export_target(settings: Settings) -> str:
         return read_otlp_settings(os.environ).url
     except ExportConfigError as error:
         raise WrongSettings(f"environment: {error}") from error
+
+
+def _check_file(settings: Settings) -> None:
+    from haproxy_telemetry.exporters import ExportConfigError, check_file
+
+    try:
+        if settings.export.to == "file":
+            check_file(settings.export.file)
+    except ExportConfigError as error:
+        raise WrongSettings(str(error)) from error
 
 
 def _run(settings: Settings) -> int:

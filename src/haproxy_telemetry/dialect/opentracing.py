@@ -35,6 +35,9 @@ ID_MISSING_HINT: Final = "the message is left out; let its args begin with 'id=u
 
 _RESPONSE_WORDS: Final = (b"response", b"server_session")
 
+_LONGEST_NAME: Final = 256
+"""Bytes of a message's name that are looked at: a name is remembered, and may be as long as a frame."""
+
 
 class _AbortError(Exception):
     """Strict mode gives the message up here."""
@@ -51,7 +54,7 @@ class OpenTracingReader:
         self._strict = strict
         self._key: bytes | None = None
         self._id_seen = False
-        self._response_side = _is_response_side(name)
+        self._response_side = _is_response_side(name[:_LONGEST_NAME])
         # the caller's context
         self._caller = b""
         self._tracestate = b""

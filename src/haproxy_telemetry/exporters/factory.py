@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import uuid
@@ -69,11 +70,40 @@ def _json_line(resources: ResourceTable) -> Callable[[FinishedTrace], bytes]:
     return lambda trace: encode_trace_json(trace, resources.of(trace.service).attributes) + b"\n"
 
 
+def check_file(file: Path | None) -> None:
+    """Raise :class:`ExportConfigError` unless ``file`` can be appended to or made. Nothing is opened or made."""
+    if file is None:
+        raise _no_file()
+    fault = _fault(file)
+    if fault:
+        raise _not_opened(file, OSError(fault, os.strerror(fault)))
+
+
+def _fault(file: Path) -> int:
+    """Return the ``errno`` with which opening ``file`` would fail, 0 if it would not."""
+    folder = file.parent
+    if os.path.isdir(file):
+        return errno.EISDIR
+    if os.path.exists(file):
+        return 0 if os.access(file, os.W_OK) else errno.EACCES
+    if not os.path.isdir(folder):
+        return errno.ENOTDIR if os.path.exists(folder) else errno.ENOENT
+    return 0 if os.access(folder, os.W_OK | os.X_OK) else errno.EACCES
+
+
 def _open(file: Path | None) -> int:
     if file is None:
-        raise ExportConfigError("--export-file", "", "missing", "say where to write with --export-file PATH.jsonl")
+        raise _no_file()
     try:
         return os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        problem = f"can't be opened ({error.strerror})"
-        raise ExportConfigError("--export-file", str(file), problem, "name a file that the agent may write") from error
+        raise _not_opened(file, error) from error
+
+
+def _no_file() -> ExportConfigError:
+    return ExportConfigError("--export-file", "", "missing", "say where to write with --export-file PATH.jsonl")
+
+
+def _not_opened(file: Path, error: OSError) -> ExportConfigError:
+    problem = f"can't be opened ({error.strerror})"
+    return ExportConfigError("--export-file", str(file), problem, "name a file that the agent may write")

@@ -16,9 +16,14 @@ from typing import Final, final
 
 from haproxy_telemetry.otlp.ledger import CloseReport, Ledger
 from haproxy_telemetry.stats import Stats
-from haproxy_telemetry.trace.spans import FinishedTrace
+from haproxy_telemetry.trace.spans import Attribute, FinishedTrace
 
 QUEUE_SPANS: Final = 16384  # not encoded yet: some 20 MB at 9 spans a trace
+QUEUE_BYTES: Final = 64 << 20  # as OTLP's: names and values are the peer's, and as long as a frame
+
+# What Python needs for a span and for a pair of an attribute beside their bytes, roughly.
+_SPAN_BYTES: Final = 500
+_PAIR_BYTES: Final = 150
 
 
 @final
@@ -33,15 +38,18 @@ class LineExporter:
         *,
         close_fd: bool,
         queue_spans: int = QUEUE_SPANS,
+        queue_bytes: int = QUEUE_BYTES,
     ) -> None:
         self._fd = fd
         self._close_fd = close_fd
         self._render = render
         self._ledger = Ledger(stats)
         self._queue_spans = queue_spans
+        self._queue_bytes = queue_bytes
         self._wake = threading.Condition(threading.Lock())
-        self._queue: deque[FinishedTrace] = deque()
-        self._queued_spans = 0  # the one being written included
+        self._queue: deque[tuple[FinishedTrace, int]] = deque()  # with its size
+        self._queued_spans = 0  # the one being written included, here and below
+        self._queued_bytes = 0
         self._idle = False
         self._closing = False
         # Shared by the thread and close(), so that a trace is counted by exactly one of them:
@@ -53,15 +61,20 @@ class LineExporter:
     def export(self, trace: FinishedTrace) -> None:
         """Queue a trace; what does not fit is counted. Never blocks for long, never raises."""
         spans = len(trace.spans)
+        size = _size(trace)
         with self._wake:
-            queued = not self._closing and self._queued_spans + spans <= self._queue_spans
+            queued = not self._closing and self._has_room(spans, size)
             if queued:
-                self._queue.append(trace)
+                self._queue.append((trace, size))
                 self._queued_spans += spans
+                self._queued_bytes += size
                 if self._idle:
                     self._wake.notify()
         if not queued:
             self._ledger.lost("shutdown" if self._closing else "queue_full", spans)
+
+    def _has_room(self, spans: int, size: int) -> bool:
+        return self._queued_spans + spans <= self._queue_spans and self._queued_bytes + size <= self._queue_bytes
 
     def close(self, timeout_s: float) -> CloseReport:
         """Write what is queued, for at most ``timeout_s``; return what became of everything. Blocks."""
@@ -79,24 +92,26 @@ class LineExporter:
         return self._ledger.report()
 
     def _run(self) -> None:
-        while (trace := self._next()) is not None:
-            self._settle(len(trace.spans), *self._write(trace))
+        while (queued := self._next()) is not None:
+            trace, size = queued
+            self._settle(len(trace.spans), size, *self._write(trace))
         if self._close_fd:
             os.close(self._fd)
 
-    def _settle(self, spans: int, reason: str, detail: str) -> None:
+    def _settle(self, spans: int, size: int, reason: str, detail: str) -> None:
         """Count what became of a trace, unless ``close`` has already written it off."""
         with self._settling:
             if self._abandoned:
                 return
             with self._wake:
                 self._queued_spans -= spans
+                self._queued_bytes -= size
             if reason:
                 self._ledger.lost(reason, spans, detail)
             else:
                 self._ledger.exported(spans)
 
-    def _next(self) -> FinishedTrace | None:
+    def _next(self) -> tuple[FinishedTrace, int] | None:
         with self._wake:
             while not self._queue and not self._closing:
                 self._idle = True
@@ -116,3 +131,23 @@ class LineExporter:
         except OSError as error:  # a full disk, a pipe whose reader has left
             return "write_failed", f"{error.strerror or error}"
         return "", ""
+
+
+def _size(trace: FinishedTrace) -> int:
+    """Return about how many bytes a trace holds in memory."""
+    size = len(trace.service or b"")
+    for span in trace.spans:
+        size += _SPAN_BYTES + len(span.trace_state) + len(span.name) + len(span.status_message)
+        size += _pairs_size(span.attributes)
+        for event in span.events:
+            size += _PAIR_BYTES + len(event.name) + _pairs_size(event.attributes)
+        for link in span.links:
+            size += _SPAN_BYTES + len(link.trace_state) + _pairs_size(link.attributes)
+    return size
+
+
+def _pairs_size(pairs: tuple[Attribute, ...]) -> int:
+    size = 0
+    for key, value in pairs:
+        size += _PAIR_BYTES + len(key) + (len(value) if isinstance(value, bytes) else 0)
+    return size

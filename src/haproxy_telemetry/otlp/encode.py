@@ -25,9 +25,12 @@ TRACE_ID_SIZE: Final = 16
 SPAN_ID_SIZE: Final = 8
 
 # Most attributes repeat from request to request (method, host, backend): their fields are kept, ready made.
-# Bounded, because values are the peer's; short values only, because long ones (URLs) seldom repeat.
+# Bounded in number and in bytes, because names and values are the peer's: some 6 MB if every byte is escaped.
+# Short values only, because long ones (URLs) seldom repeat; names in use are shorter than this (semantic
+# conventions, SPOE arguments).
 CACHED_FIELDS: Final = 4096
 CACHED_VALUE_SIZE: Final = 48
+CACHED_NAME_SIZE: Final = 64
 _fields: dict[Attribute, bytes] = {}  # values of exactly the type bytes: see _span_attribute
 _keys: dict[bytes, bytes] = {}
 _names: dict[tuple[bytes, int], bytes] = {}
@@ -118,9 +121,11 @@ def _parent(span_id: bytes) -> bytes:
 
 def _name(name: bytes, kind: int) -> bytes:
     """Write Span.name = 5 and .kind = 6; spans' names are few."""
-    if len(_names) >= CACHED_FIELDS:
-        _names.clear()
-    fields = _names[name, kind] = _text(b"\x2a", name) + b"\x30" + varint(kind)
+    fields = _text(b"\x2a", name) + b"\x30" + varint(kind)
+    if len(name) <= CACHED_NAME_SIZE:
+        if len(_names) >= CACHED_FIELDS:
+            _names.clear()
+        _names[name, kind] = fields
     return fields
 
 
@@ -160,7 +165,7 @@ def _span_attribute(attribute: Attribute) -> bytes:
     """Write Span.attributes = 9, from the cache if it was written before."""
     key, value = attribute
     # type() and not isinstance(): Blob and text compare and hash alike (as True and 1 do), but differ on the wire.
-    if type(value) is not bytes or len(value) > CACHED_VALUE_SIZE:
+    if type(value) is not bytes or len(value) > CACHED_VALUE_SIZE or len(key) > CACHED_NAME_SIZE:
         return _attribute(b"\x4a", key, value)
     field = _fields.get(attribute)
     if field is None:
@@ -178,9 +183,11 @@ def _attribute(tag: bytes, key: bytes, value: AttributeValue) -> bytes:
 
 def _key(key: bytes) -> bytes:
     """Write KeyValue.key = 1 and the tag of KeyValue.value = 2."""
-    if len(_keys) >= CACHED_FIELDS:
-        _keys.clear()
-    field = _keys[key] = _text(b"\x0a", key) + b"\x12"
+    field = _text(b"\x0a", key) + b"\x12"
+    if len(key) <= CACHED_NAME_SIZE:
+        if len(_keys) >= CACHED_FIELDS:
+            _keys.clear()
+        _keys[key] = field
     return field
 
 

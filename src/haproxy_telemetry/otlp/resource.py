@@ -18,6 +18,7 @@ from haproxy_telemetry.trace.spans import Attribute
 
 DEFAULT_SERVICE: Final = b"haproxy"
 MAX_SERVICES: Final = 64  # each costs a group in every request; more than this is a value, not a name
+MAX_SERVICE_NAME: Final = 255  # bytes; names are kept for good, and longer than a host's is no name
 
 
 class Resource(NamedTuple):
@@ -53,7 +54,7 @@ def read_resource_attributes(environ: Mapping[str, str], instance_id: str) -> tu
 
 @final
 class ResourceTable:
-    """Resources by service name; ``None`` and ``b""`` are the agent's own."""
+    """Resources by service name; ``None`` and ``b""`` are the agent's own, as is a name too long to be kept."""
 
     __slots__ = ("_by_service", "_own", "_stats")
 
@@ -63,14 +64,15 @@ class ResourceTable:
         self._stats = stats
 
     def of(self, service: bytes | None) -> Resource:
-        """Return the resource for a trace; the agent's own, counted, once there are too many services."""
+        """Return the resource for a trace; the agent's own, counted, if the name is too long or there are too many."""
         if not service:
             return self._own
         known = self._by_service.get(service)
         if known is not None:
             return known
-        if len(self._by_service) >= MAX_SERVICES:
-            self._stats.count("service_names_ignored", "too_many")
+        if len(self._by_service) >= MAX_SERVICES or len(service) > MAX_SERVICE_NAME:
+            reason = "too_long" if len(service) > MAX_SERVICE_NAME else "too_many"
+            self._stats.count("service_names_ignored", reason)
             return self._own
         attributes = tuple((k, utf8(service) if k == b"service.name" else v) for k, v in self._own.attributes)
         resource = self._by_service[service] = Resource(attributes, encode_resource(attributes))

@@ -68,9 +68,26 @@ class BadFileError(SettingsError):
 
 
 def shown(value: object) -> str:
-    """Return ``value`` as it may stand in an error: printable, quoted if a string, and short."""
-    text = repr(str(value)) if not isinstance(value, bool | int | float | list | dict) else repr(value)
+    """Return ``value`` as it may stand in an error: as TOML writes it, text in single quotes, printable and short."""
+    text = _written(value)
     return text if len(text) <= MAX_VALUE else text[:MAX_VALUE] + "..."
+
+
+def _written(value: object, depth: int = 4) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_written(item, depth - 1) for item in value)}]" if depth else "[...]"
+    if isinstance(value, dict):
+        pairs = (f"{_key_written(key)} = {_written(item, depth - 1)}" for key, item in value.items())
+        return f"{{{', '.join(pairs)}}}" if depth else "{...}"
+    return repr(str(value))
+
+
+def _key_written(key: str) -> str:
+    return key if key.replace("_", "").replace("-", "").isalnum() else repr(key)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -100,7 +100,7 @@ def _from_file(path: Path | None) -> Iterator[Given]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a BOM, which TOML allows not
     except OSError as error:
         raise BadFileError(str(path), error.strerror or type(error).__name__) from error
     except UnicodeDecodeError as error:
@@ -125,7 +125,7 @@ def _flatten(path: Path, text: str, document: dict[str, object]) -> Iterator[tup
         elif key not in sections:
             raise UnknownSettingError(_place(path, text, "", key), key, _known_in(""))
         elif not isinstance(value, dict):
-            raise BadValueError(_place(path, text, "", key), key, value, f"a table, [{key}]")
+            raise BadValueError(_place(path, text, "", key), key, value, f"expected a table, [{key}]")
         else:
             yield from _flatten_section(path, text, key, value)
 

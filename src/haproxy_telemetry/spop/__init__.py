@@ -2,7 +2,7 @@
 
 from .actions import HARMLESS_ACTION, Action, Scope, SetVar, UnsetVar
 from .connection import AgentConnection
-from .errors import MisuseError, SpopError
+from .errors import MisuseError, NotSpop, SpopError
 from .events import Aborted, Connected, Disconnected, Event, Failed, HealthChecked, Notified, Skipped
 from .frames import FrameType
 from .handshake import DEFAULT_CAPABILITIES, Hello
@@ -31,6 +31,7 @@ __all__ = [
     "Limits",
     "Message",
     "MisuseError",
+    "NotSpop",
     "Notified",
     "Pair",
     "Scope",

@@ -23,6 +23,7 @@ from .errors import (
     FrameTooBig,
     MisorderedFrame,
     MisuseError,
+    NotSpop,
     SpopError,
     TooMuchHeld,
     TruncatedFrame,
@@ -119,7 +120,7 @@ class AgentConnection:
             start = pos + LENGTH_SIZE
             size = int.from_bytes(data[pos:start], "big")
             if size > self.max_frame_size:
-                raise FrameTooBig(size, self.max_frame_size)
+                raise self._too_big(data[pos:start], size)
             if end - start < size:
                 break
             pos = start + size
@@ -134,6 +135,12 @@ class AgentConnection:
                 return
         if pos < end:
             self._hold(data, pos)
+
+    def _too_big(self, length: bytes, size: int) -> SpopError:
+        """Say what a frame is that is above the limit: the first one may be no frame at all."""
+        if self.state is State.WAITING and length[0] != 0:
+            return NotSpop(length)
+        return FrameTooBig(size, self.max_frame_size)
 
     def _hold(self, data: bytes, pos: int) -> None:
         """Keep the unfinished frame at ``pos``; do not look again before it, or its length, is complete."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from .actions import Action, Scope, SetVar, parse_action
-from .errors import SpopError, TruncatedFrame
+from .errors import SpopError, TruncatedFrame, quoted
 from .frames import ABORT, FIN, LENGTH_SIZE, FrameType, Header, frame_label, parse_header
 from .messages import parse_string
 from .scalars import Binary
@@ -172,9 +172,7 @@ def _value(value: Value) -> str:
 
 
 def _text(text: bytes) -> str:
-    """Quote bytes so that they can stand in a terminal: what is not printable ASCII is escaped."""
-    escaped = str(bytes(text[:_LONGEST_TEXT]))[2:-1].replace('"', '\\"').replace("\\'", "'")
-    return f'"{escaped}"{_rest(text)}'
+    return quoted(text, _LONGEST_TEXT)
 
 
 def _rest(text: bytes) -> str:
@@ -185,23 +183,51 @@ def _rest(text: bytes) -> str:
 # Reading captures and hex
 
 _SEPARATORS: Final = re.compile(r"\s+|0x|\\x|:")
+# A row of tcpdump -x, xxd ("0x0010:  6700", "00000010: 6700") or Wireshark, hexdump -C ("0010   67 00"): offset,
+# bytes, and text behind two blanks or a bar.
+_DUMP_ROW: Final = re.compile(
+    r"(?:0x)?(?P<offset>[0-9a-fA-F]{4,8})(?::\s+|\s{2,})(?P<bytes>(?:[0-9a-fA-F]{2}){1,2}(?:\s{1,2}(?:[0-9a-fA-F]{2}){1,2}){0,15})"
+    r"(?:\s{2,}.*)?"
+)
+_DUMP_ROW_BYTES: Final = 16
 
 
 def parse_capture(lines: Iterable[str]) -> Iterator[CaptureLine]:
     """Read the lines of a capture (JSON objects) or of hexadecimal text.
 
-    A line of hex is one frame without its length field, or one or more with it, and may have spaces; a JSON
-    line has ``hex`` with the length field, and ``t_offset_ms``, ``conn``, ``direction`` and ``event`` beside
-    it. Empty lines and lines that begin with ``#`` are left out. Raises CaptureError for any other line.
+    A line of hex is one frame without its length field, or one or more with it, and may have spaces and colons;
+    the lines of a hex dump, with offsets, are put together. A JSON line has ``hex`` with the length field, and
+    ``t_offset_ms``, ``conn``, ``direction`` and ``event`` beside it. Empty lines and lines that begin with ``#``
+    are left out. Raises CaptureError for any other line.
     """
-    for number, line in enumerate(lines, 1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
+    for number, text in _joined_dumps(lines):
         if text.startswith("{"):
             yield from _capture_lines(number, text)
         else:
             yield from _hex_lines(number, text)
+
+
+def _joined_dumps(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Yield what stands in each line, with its number; a dump, from its offset 0 on, is one line."""
+    begun, dump = 0, ""
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        row = _DUMP_ROW.fullmatch(text)
+        offset = int(row["offset"], 16) if row else 0
+        if dump and offset == 0:
+            yield begun, dump
+            begun, dump = 0, ""
+        if row is None:
+            yield number, text
+            continue
+        if offset != len(dump) // 2:
+            raise CaptureError(number, f"the offset is {offset}, and {len(dump) // 2} bytes came before")
+        begun = begun or number
+        dump += _SEPARATORS.sub("", row["bytes"])[: 2 * _DUMP_ROW_BYTES]  # the text behind them may look like more
+    if dump:
+        yield begun, dump
 
 
 def _capture_lines(number: int, text: str) -> Iterator[CaptureLine]:

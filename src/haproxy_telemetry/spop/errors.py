@@ -3,6 +3,7 @@
 ::
 
     SpopError                        its ``status`` goes into our AGENT-DISCONNECT (SPOE.txt 3.5)
+    ├── NotSpop                   3  the first bytes are those of another protocol
     ├── FrameTooBig               3  length above the negotiated max-frame-size
     ├── InvalidFrame              4
     │   ├── TruncatedFrame           the frame ends inside of what it announced
@@ -27,6 +28,8 @@ Every member keeps the values it speaks about and writes its own sentence.
 # ruff: noqa: N818 - the members are named by what is wrong, in SPOE.txt's words; their root says Error
 from __future__ import annotations
 
+from typing import Final
+
 from .status import StatusCode
 
 
@@ -36,6 +39,20 @@ class SpopError(Exception):
     def __init__(self, status: StatusCode, sentence: str) -> None:
         self.status = status
         super().__init__(sentence)
+
+
+class NotSpop(SpopError):
+    """The first frame announces 16 MiB or more: no HELLO, but another protocol's text, and not HAProxy's SPOE.
+
+    ``first`` are the four bytes that would be the length: ``GET`` and a blank, ``PROX`` (``send-proxy`` on the
+    ``server`` line), or a TLS record.
+    """
+
+    def __init__(self, first: bytes) -> None:
+        self.first = first
+        super().__init__(
+            StatusCode.FRAME_TOO_BIG, f"the peer does not speak SPOP: instead of a HELLO it sent {quoted(first)}"
+        )
 
 
 class FrameTooBig(SpopError):
@@ -86,7 +103,7 @@ class BadField(InvalidFrame):
         self.field = field
         self.found = found
         self.expected = expected
-        super().__init__(f"{field} is {found!r:.80}, expected {expected}")
+        super().__init__(f"{field} is {_shown(found)}, expected {expected}")
 
 
 class MisorderedFrame(InvalidFrame):
@@ -122,7 +139,7 @@ class UnsupportedVersion(HandshakeError):
 
     def __init__(self, versions: bytes) -> None:
         self.versions = versions
-        super().__init__(StatusCode.UNSUPPORTED_VERSION, f"HAProxy speaks SPOP {versions!r:.80}, this agent 2.0")
+        super().__init__(StatusCode.UNSUPPORTED_VERSION, f"HAProxy speaks SPOP {quoted(versions)}, this agent 2.0")
 
 
 class BadMaxFrameSize(HandshakeError):
@@ -178,3 +195,23 @@ class TooMuchHeld(SpopError):
 
 class MisuseError(Exception):
     """The program that drives the connection broke its contract: nothing the peer sends can cause this."""
+
+
+_LONGEST: Final = 80
+"""Bytes or characters of a value in a sentence."""
+
+
+def quoted(text: bytes, longest: int = _LONGEST) -> str:
+    """Return bytes as they may stand in a terminal: quoted, cut, and escaped where they are not printable ASCII."""
+    escaped = str(bytes(text[:longest]))[2:-1].replace('"', '\\"').replace("\\'", "'")
+    hidden = len(text) - longest
+    return f'"{escaped}"' + (f" … {hidden} more bytes" if hidden > 0 else "")
+
+
+def _shown(value: object) -> str:
+    """Return a value of the wire as ``decode`` shows it."""
+    if isinstance(value, bytes):
+        return quoted(value)
+    if value is None:
+        return "NULL"
+    return str(value).lower() if isinstance(value, bool) else f"{value!s:.{_LONGEST}}"

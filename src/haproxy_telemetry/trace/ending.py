@@ -7,6 +7,8 @@ they take over what the record says, and what it says beyond that joins them.
 
 from __future__ import annotations
 
+from typing import Final
+
 from haproxy_telemetry.trace.http import server_attributes, server_outcome, termination_of
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.live import LiveTrace
@@ -21,6 +23,8 @@ from haproxy_telemetry.trace.spans import (
 )
 from haproxy_telemetry.trace.stream import EndedStream, EndOfStream, StreamStart
 from haproxy_telemetry.trace.streamspans import StreamContext, incomplete_spans, stream_spans
+
+_ENDINGS: Final = (b"http.response.status_code", b"error.type")
 
 
 def finished_trace(trace: LiveTrace, ids: IdSource, phases: str) -> FinishedTrace | None:
@@ -94,6 +98,8 @@ def _joined(trace: LiveTrace, end: EndOfStream, ids: IdSource, phases: str) -> t
     if told_upstream:
         recorded |= {span.span_id: span for span in others if span.kind == KIND_CLIENT}
     joined = [_join(span, recorded[span.span_id]) if span.span_id in recorded else span for span in told]
+    if not server_tried(end):
+        joined = [_asked_nobody(span) if span.span_id == trace.upstream_id else span for span in joined]
     added = [_under(span, server.span_id, told[0].span_id) for span in others if span.span_id not in recorded]
     return (*joined, *added)
 
@@ -102,17 +108,26 @@ def _under(span: FinishedSpan, recorded_id: bytes, told_id: bytes) -> FinishedSp
     return span._replace(parent_span_id=told_id) if span.parent_span_id == recorded_id else span
 
 
+def _asked_nobody(span: FinishedSpan) -> FinishedSpan:
+    """The span of a server that its event announced, and that then was not needed, refused or not to be had."""
+    return span._replace(kind=KIND_INTERNAL) if span.kind == KIND_CLIENT else span
+
+
 def _join(told: FinishedSpan, recorded: FinishedSpan) -> FinishedSpan:
-    """One span that both told of: it lasts as long as either says; what the configuration says itself counts."""
+    """One span that both told of: it lasts as long as either says, and what the configuration says itself counts.
+
+    But for how it ended: an event saw the server's answer, which `http-response deny` may have replaced since.
+    """
     return told._replace(
         kind=recorded.kind if told.kind == KIND_INTERNAL else told.kind,
         start_ns=min(told.start_ns, recorded.start_ns),
         end_ns=max(told.end_ns, recorded.end_ns),
-        attributes=_union(recorded.attributes, told.attributes),
+        attributes=_union(recorded.attributes, told.attributes, _ENDINGS),
         events=told.events + recorded.events,
         status=recorded.status if told.status == STATUS_UNSET else told.status,
     )
 
 
-def _union(less: tuple[Attribute, ...], more: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
-    return tuple({**dict(less), **dict(more)}.items())
+def _union(less: tuple[Attribute, ...], more: tuple[Attribute, ...], but: tuple[bytes, ...]) -> tuple[Attribute, ...]:
+    known = dict(less)
+    return tuple({**known, **dict(more), **{key: known[key] for key in but if key in known}}.items())

@@ -43,6 +43,10 @@ def adopt(trace: LiveTrace, identity: Identity, stats: Stats) -> None:
 
 
 def _adopt_upstream(trace: LiveTrace, upstream: SpanContext) -> None:
+    for span in trace.spans:
+        # Told of too late for the span that waits for the server: it began before, as in a backend's own filter.
+        if span.span_id == trace.upstream_id:
+            span.span_id = upstream.span_id
     trace.trace_id, trace.upstream_id, trace.flags = upstream
     trace.made_by_haproxy = True
     # HAProxy knows it all by itself, unless it has been told of another context before.
