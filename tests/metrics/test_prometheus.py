@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client import Metric as Family
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -37,6 +38,15 @@ def registry(traffic: Traffic) -> CollectorRegistry:
     return made
 
 
+def openmetrics_of(made: CollectorRegistry) -> str:
+    text: bytes = openmetrics.generate_latest(made)  # type: ignore[no-untyped-call]  # theirs
+    return text.decode()
+
+
+def families_of(text: str) -> dict[str, Family]:
+    return {one.name: one for one in parse_openmetrics(text)}  # type: ignore[no-untyped-call]  # theirs
+
+
 def busy() -> Traffic:
     chance = random.Random(3)
     traffic = traffic_of(ended(), ended(tcp=True), *(hostile(chance) for _ in range(100)))
@@ -47,7 +57,7 @@ def busy() -> Traffic:
 def test_both_formats_have_every_metric_and_the_same_numbers() -> None:
     made = registry(busy())
     plain = {f.name: f for f in parse_text(generate_latest(made).decode())}
-    modern = {f.name: f for f in parse_openmetrics(openmetrics.generate_latest(made).decode())}
+    modern = families_of(openmetrics_of(made))
     assert plain.keys() == modern.keys() == NAMES
     for name, family in modern.items():
         counts = [s.value for s in family.samples if s.name.endswith("_count")]
@@ -64,8 +74,7 @@ def test_buckets_add_up_to_the_count() -> None:
 
 
 def test_an_exemplar_leads_to_the_span() -> None:
-    families = parse_openmetrics(openmetrics.generate_latest(registry(traffic_of(ended()))).decode())
-    [family] = [f for f in families if f.name == "http_server_request_duration_seconds"]
+    family = families_of(openmetrics_of(registry(traffic_of(ended()))))["http_server_request_duration_seconds"]
     [found] = [s.exemplar for s in family.samples if s.exemplar]
     assert found.labels == {"trace_id": TRACE_ID.hex(), "span_id": SPAN_ID.hex()}
     assert found.value == 0.25
@@ -76,10 +85,10 @@ def test_no_name_can_break_a_line() -> None:
     for number in range(100):
         name = b'%d"} 1\n# HELP x\r\x0b\x1c\x85\xe2\x80\xa8\xff\\' % number
         traffic.ended(ended(frontend=name, backend=name, server=name))
-    text = openmetrics.generate_latest(registry(traffic)).decode()
+    text = openmetrics_of(registry(traffic))
     assert all(line.isprintable() for line in text.split("\n"))
     assert text.splitlines() == text.rstrip("\n").split("\n")
-    families = {f.name: f for f in parse_openmetrics(text)}
+    families = families_of(text)
     samples = [s for s in families["http_server_request_duration_seconds"].samples if s.name.endswith("_count")]
     assert (len(samples), sum(s.value for s in samples)) == (20, 100)
     assert [s.value for s in samples if s.labels == {"otel_metric_overflow": "true"}] == [81]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from metrics.ended import SPAN_ID, TRACE_ID, ended, timers
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -17,6 +18,7 @@ from haproxy_telemetry import __version__
 from haproxy_telemetry.otlp.encode import encode_request, encode_resource
 from haproxy_telemetry.otlp.encode_logs import ERROR, INFO, WARN, encode_log, severity
 from haproxy_telemetry.trace.stream import EndedStream
+from metrics.ended import SPAN_ID, TRACE_ID, ended, timers
 
 
 def parse(stream: EndedStream) -> ExportLogsServiceRequest:
@@ -66,7 +68,7 @@ def test_the_sdk_makes_the_same_message_of_the_same_record(exported: bool) -> No
     ],
 )  # fmt: skip
 def test_severity_and_sentence_follow_from_status_and_termination(
-    changes: dict[str, object], level: int, said: str
+    changes: dict[str, Any], level: int, said: str
 ) -> None:
     stream = ended(timers=timers(1, 2, 3, 4), **changes)
     assert severity(stream) == level

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
-from metrics.ended import GOOD, SPAN_ID, TRACE_ID, ended
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
 
 from haproxy_telemetry.exporters import ExportConfigError, Outlets, open_outlets, read_outlets
 from haproxy_telemetry.stats import Stats
+from metrics.ended import GOOD, SPAN_ID, TRACE_ID, ended
 
 from .receiver import Receiver, answer, receiving
 
@@ -82,7 +83,7 @@ def test_differences_add_up_and_do_not_overlap(preference: str) -> None:
     assert {metric.histogram.aggregation_temporality for metric in found} == {1}
     times = [(p.start_time_unix_nano, p.time_unix_nano) for m in found for p in m.histogram.data_points]
     assert all(start < end for start, end in times)
-    assert all(end <= start for (_, end), (start, _) in zip(times, times[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in pairwise(times))
     active = server.metrics["http.server.active_requests"].sum
     assert (active.aggregation_temporality, active.data_points[0].as_int) == (2, 1)
 

@@ -57,7 +57,7 @@ def make_requests(version: HaproxyVersion, port: int, percent: int) -> Counter[i
 def points(sink: Receiver, name: str) -> list[tuple[dict[str, Any], Any]]:
     """A metric's series: attributes, and the point."""
     metric = sink.metrics[name]
-    found = [*metric.histogram.data_points, *metric.sum.data_points]
+    found: list[Any] = [*metric.histogram.data_points, *metric.sum.data_points]
     return [({a.key: plain(a.value) for a in point.attributes}, point) for point in found]
 
 
