@@ -22,8 +22,9 @@ from typing import Final, NamedTuple, final
 
 from haproxy_telemetry.dialect import actions_for, translate
 from haproxy_telemetry.engines import Engines
-from haproxy_telemetry.exporters import Exporter
+from haproxy_telemetry.exporters import Exporter, LogExporter
 from haproxy_telemetry.logs import OnceLogger, fields
+from haproxy_telemetry.metrics.traffic import Traffic
 from haproxy_telemetry.records.errors import RecordError
 from haproxy_telemetry.records.parse import parse_datagram
 from haproxy_telemetry.sampling import Sampling
@@ -58,8 +59,12 @@ class Agent:
         scopes: Sequence[Scope],
         strict: bool = False,
         limits: Limits = Limits(),  # noqa: B008 (immutable)
+        traffic: Traffic | None = None,
+        log_exporter: LogExporter | None = None,
     ) -> None:
         self.limits = limits
+        self.traffic = traffic
+        self._log_exporter = log_exporter
         self.stats = stats
         self.engines = Engines(stats)
         self.once = OnceLogger(_LOG)
@@ -150,7 +155,8 @@ class Agent:
             _LOG.error("internal error, please report it", exc_info=error, extra=fields(where=where, said=_ONCE))
 
     def hand_on(self) -> None:
-        """Export what has finished, report what could not be done."""
+        """Export what has finished, count and log what has ended, report what could not be done."""
+        self._hand_on_ends()
         for trace in self._assembler.take_finished():
             try:
                 self._exporter.export(trace)
@@ -159,6 +165,21 @@ class Agent:
                 self.bug("export", error)
         for problem in self._assembler.take_problems():
             self._report(problem.reason, problem.subject, problem.hint)
+
+    def _hand_on_ends(self) -> None:
+        """Measure and log streams; nobody may want to know, but they are taken all the same."""
+        active, ended = self._assembler.take_active(), self._assembler.take_ended()
+        try:
+            if self.traffic is not None:
+                for request, change in active:
+                    self.traffic.active(request, change)
+                for stream in ended:
+                    self.traffic.ended(stream)
+        except Exception as error:
+            self.bug("metrics", error)
+        if self._log_exporter is not None:
+            for stream in ended:
+                self._log_exporter.export(stream)
 
     def _report(self, reason: str, subject: bytes, hint: str) -> None:
         self.stats.count("dsl_problems", reason)

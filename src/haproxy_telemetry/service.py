@@ -7,13 +7,22 @@ import logging
 import os
 import resource
 import signal
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from haproxy_telemetry import __version__
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
-from haproxy_telemetry.exporters import CloseReport, ExportConfigError, Exporter, make_exporter
+from haproxy_telemetry.exporters import (
+    CloseReport,
+    ExportConfigError,
+    Exporter,
+    Outlets,
+    make_exporter,
+    open_outlets,
+    read_outlets,
+)
 from haproxy_telemetry.logs import configure_logging, fields
 from haproxy_telemetry.propagation import read_propagators
 from haproxy_telemetry.recordserver import RecordServer
@@ -58,23 +67,32 @@ def run(settings: Settings, environ: Mapping[str, str], load_again: Callable[[],
     try:
         sampling = make_sampling(settings.sampling, environ)
         propagators = read_propagators(environ)
-        exporter = make_exporter(settings.export.to, environ, stats, file=settings.export.file)
+        outlet_settings = read_outlets(environ, instance_id := str(uuid.uuid4()))
+        exporter = make_exporter(settings.export.to, environ, stats, file=settings.export.file, instance_id=instance_id)
     except (ExportConfigError, SamplerError, PropagatorsError) as error:
         stderr.write(f"haproxy-telemetry: {error}\n")
         return 2
-    agent = make_agent(settings, exporter, stats, propagators)
+    outlets = open_outlets(outlet_settings, stats, settings.metrics.max_series)
+    agent = make_agent(settings, exporter, stats, propagators, outlets)
     agent.use_sampling(sampling)
     reload = Reload(agent, settings, load_again or (lambda: settings), environ)
     try:
-        return asyncio.run(_serve(settings, agent, exporter, stderr, reload))
+        return asyncio.run(_serve(settings, agent, exporter, outlets, stderr, reload))
     except CannotListenError as error:
         exporter.close(0.0)
+        outlets.close(0.0)
         stderr.write(f"haproxy-telemetry: {error}\n")
         return 1
 
 
-def make_agent(settings: Settings, exporter: Exporter, stats: Stats, propagators: Propagators = W3C) -> Agent:
-    """Build the agent that the settings describe."""
+def make_agent(
+    settings: Settings,
+    exporter: Exporter,
+    stats: Stats,
+    propagators: Propagators = W3C,
+    outlets: Outlets | None = None,
+) -> Agent:
+    """Build the agent that the settings describe; without ``outlets`` it neither measures nor logs streams."""
     assembler = Assembler(
         ids=IdSource(),
         stats=stats,
@@ -94,6 +112,8 @@ def make_agent(settings: Settings, exporter: Exporter, stats: Stats, propagators
             fragmented_bytes=settings.wire.max_fragments_bytes,
             frames_in_flight=settings.wire.max_in_flight,
         ),
+        traffic=outlets.traffic if outlets is not None else None,
+        log_exporter=outlets.logs if outlets is not None else None,
     )
 
 
@@ -115,7 +135,12 @@ def trace_limits(settings: Settings) -> TraceLimits:
 
 
 async def _serve(
-    settings: Settings, agent: Agent, exporter: Exporter, stderr: StderrStream, reload: Callable[[], None]
+    settings: Settings,
+    agent: Agent,
+    exporter: Exporter,
+    outlets: Outlets,
+    stderr: StderrStream,
+    reload: Callable[[], None],
 ) -> int:
     loop = asyncio.get_running_loop()
     clock = Clock()
@@ -144,7 +169,11 @@ async def _serve(
     stderr.patience = LAST_WORDS_MS
     ticking.cancel()
     agent.close(clock.now())
-    report = await asyncio.to_thread(exporter.close, max(0.0, deadline - loop.time()))
+    left = max(0.0, deadline - loop.time())
+    report, _ = await asyncio.gather(
+        asyncio.to_thread(exporter.close, left),
+        asyncio.to_thread(outlets.close, left),
+    )
     _say_totals(agent.stats, report)
     return 0
 

@@ -8,10 +8,17 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+MESSAGES: dict[str, Any] = {"/v1/metrics": ExportMetricsServiceRequest, "/v1/logs": ExportLogsServiceRequest}
+"""What is posted to a path; to any other, traces."""
 
 
 class Request(NamedTuple):
@@ -19,11 +26,25 @@ class Request(NamedTuple):
 
     path: str
     headers: dict[str, str]
-    message: ExportTraceServiceRequest
+    message: Any
 
     @property
     def spans(self) -> list[Span]:
+        if self.path in MESSAGES:
+            return []
         return [s for r in self.message.resource_spans for scope in r.scope_spans for s in scope.spans]
+
+    @property
+    def metrics(self) -> list[Metric]:
+        if self.path != "/v1/metrics":
+            return []
+        return [m for r in self.message.resource_metrics for scope in r.scope_metrics for m in scope.metrics]
+
+    @property
+    def logs(self) -> list[LogRecord]:
+        if self.path != "/v1/logs":
+            return []
+        return [one for r in self.message.resource_logs for scope in r.scope_logs for one in scope.log_records]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -35,7 +56,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.take(Request(self.path, headers, ExportTraceServiceRequest.FromString(body)))
+        kind = MESSAGES.get(self.path, ExportTraceServiceRequest)
+        self.server.take(Request(self.path, headers, kind.FromString(body)))
         self.server.next_behaviour()(self)
 
     def log_message(self, *args: object) -> None:
@@ -101,6 +123,15 @@ class Receiver(ThreadingHTTPServer):
     @property
     def spans(self) -> list[Span]:
         return [span for request in self.requests for span in request.spans]
+
+    @property
+    def logs(self) -> list[LogRecord]:
+        return [one for request in self.requests for one in request.logs]
+
+    @property
+    def metrics(self) -> dict[str, Metric]:
+        """The latest of each name."""
+        return {metric.name: metric for request in self.requests for metric in request.metrics}
 
     def take(self, request: Request) -> None:
         with self.arrived:

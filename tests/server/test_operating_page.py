@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from haproxy_telemetry.otlp.signals import SIGNALS
+
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "operating.md"
 SOURCES = sorted((ROOT / "src" / "haproxy_telemetry").rglob("*.py"))
@@ -40,7 +42,7 @@ def texts(expression: ast.expr) -> list[str]:
 
 def counted() -> set[tuple[str, str]]:
     """Every (counter, reason) that the code spells out; reasons that are made at run time are left out."""
-    found: set[tuple[str, str]] = set()
+    found = {(counter, "") for signal in SIGNALS for counter in (signal.exported, signal.dropped)}
     for name, arguments in calls():
         first = texts(arguments[0]) if arguments else []
         if name == "count":

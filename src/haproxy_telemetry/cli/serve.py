@@ -105,6 +105,7 @@ def _sampler(settings: Settings) -> str:
 
 def _export_target(settings: Settings) -> str:
     """Return the URL that OTLP goes to, ``""`` for the other exporters. Headers are secrets and not shown."""
+    from haproxy_telemetry.exporters import read_outlets
     from haproxy_telemetry.otlp.resource import read_resource_attributes
     from haproxy_telemetry.otlp.settings import ExportConfigError, read_batch_limits, read_otlp_settings
     from haproxy_telemetry.propagation import read_propagators
@@ -113,6 +114,7 @@ def _export_target(settings: Settings) -> str:
     try:
         read_propagators(os.environ)
         read_resource_attributes(os.environ, "check")
+        read_outlets(os.environ, "check")
         if settings.export.to != "otlp":
             return ""
         read_batch_limits(os.environ)

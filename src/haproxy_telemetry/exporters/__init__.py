@@ -1,7 +1,20 @@
 """The ways out: what an exporter is, and making the one that was asked for."""
 
-from haproxy_telemetry.exporters.factory import KINDS, Exporter, check_file, make_exporter
+from haproxy_telemetry.exporters.factory import KINDS, Exporter, LogExporter, check_file, make_exporter
+from haproxy_telemetry.exporters.traffic import Outlets, OutletSettings, open_outlets, read_outlets
 from haproxy_telemetry.otlp.ledger import CloseReport
 from haproxy_telemetry.otlp.settings import ExportConfigError
 
-__all__ = ["KINDS", "CloseReport", "ExportConfigError", "Exporter", "check_file", "make_exporter"]
+__all__ = [
+    "KINDS",
+    "CloseReport",
+    "ExportConfigError",
+    "Exporter",
+    "LogExporter",
+    "OutletSettings",
+    "Outlets",
+    "check_file",
+    "make_exporter",
+    "open_outlets",
+    "read_outlets",
+]

@@ -19,6 +19,7 @@ from haproxy_telemetry.otlp.send import OtlpExporter
 from haproxy_telemetry.otlp.settings import ExportConfigError, read_batch_limits, read_otlp_settings
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.spans import FinishedTrace
+from haproxy_telemetry.trace.stream import EndedStream
 
 KINDS: Final = ("otlp", "console", "file")
 
@@ -33,12 +34,26 @@ class Exporter(Protocol):
         """Flush for at most ``timeout_s`` seconds and stop. Blocks; later traces count as lost (``shutdown``)."""
 
 
-def make_exporter(kind: str, environ: Mapping[str, str], stats: Stats, *, file: Path | None = None) -> Exporter:
+class LogExporter(Protocol):
+    """A way out for logs, as :class:`Exporter` is for traces."""
+
+    def export(self, stream: EndedStream) -> None:
+        """Take a stream that has ended. Called on the event loop's thread: quick, never blocks, never raises."""
+
+    def close(self, timeout_s: float) -> CloseReport:
+        """As :meth:`Exporter.close`."""
+
+
+def make_exporter(
+    kind: str, environ: Mapping[str, str], stats: Stats, *, file: Path | None = None, instance_id: str = ""
+) -> Exporter:
     """Start the exporter of a kind (one of ``KINDS``); ``file`` is for ``file`` and appended to.
+
+    ``instance_id`` is the resource's ``service.instance.id``, a new one if empty.
 
     Raises :class:`ExportConfigError` for a setting that can't be obeyed; then nothing was started.
     """
-    resources = ResourceTable(read_resource_attributes(environ, str(uuid.uuid4())), stats)
+    resources = ResourceTable(read_resource_attributes(environ, instance_id or str(uuid.uuid4())), stats)
     if kind == "otlp":
         return OtlpExporter(read_otlp_settings(environ), read_batch_limits(environ), resources, stats)
     if kind == "console":

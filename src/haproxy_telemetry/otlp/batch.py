@@ -57,21 +57,25 @@ class Batcher:
         """When the next batch is to be taken: -inf for at once, +inf while there is nothing."""
         return -inf if self._ready else self._open_since + self._limits.max_age_s
 
-    def add(self, resource: bytes, spans: list[bytes], now: float) -> bool:
-        """Queue the spans of one trace; ``False`` if they do not fit, and then none of them is queued."""
+    def add(self, resource: bytes, spans: list[bytes], now: float, each: int = 1) -> bool:
+        """Queue the spans of one trace; ``False`` if they do not fit, and then none of them is queued.
+
+        ``each`` is for how many things one of ``spans`` counts: a metric, for its points.
+        """
         size = sum(map(len, spans))
         limits = self._limits
-        if self.spans + len(spans) > limits.queue_spans or self.size + size > limits.queue_bytes:
+        number = len(spans) * each
+        if self.spans + number > limits.queue_spans or self.size + size > limits.queue_bytes:
             return False
-        self.spans += len(spans)
+        self.spans += number
         self.size += size
-        if not self._fits(len(spans), size):
+        if not self._fits(number, size):
             self._close_batch()
-        if self._fits(len(spans), size):
-            self._put(resource, spans, size, now)
+        if self._fits(number, size):
+            self._put(resource, spans, number, size, now)
         else:
             for span in spans:  # larger than a batch by itself: spread it
-                self._put(resource, [span], len(span), now)
+                self._put(resource, [span], each, len(span), now)
         return True
 
     def take(self, now: float, *, flush: bool = False) -> Batch | None:
@@ -89,13 +93,13 @@ class Batcher:
         limits = self._limits
         return self._open_spans + spans <= limits.batch_spans and self._open_size + size <= limits.batch_bytes
 
-    def _put(self, resource: bytes, spans: list[bytes], size: int, now: float) -> None:
-        if self._open_spans and not self._fits(len(spans), size):
+    def _put(self, resource: bytes, spans: list[bytes], number: int, size: int, now: float) -> None:
+        if self._open_spans and not self._fits(number, size):
             self._close_batch()
         if not self._open_spans:
             self._open_since = now
         self._groups.setdefault(resource, []).extend(spans)
-        self._open_spans += len(spans)
+        self._open_spans += number
         self._open_size += size
         if self._open_spans >= self._limits.batch_spans or self._open_size >= self._limits.batch_bytes:
             self._close_batch()

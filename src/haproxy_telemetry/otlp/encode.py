@@ -80,8 +80,18 @@ def encode_resource(attributes: Iterable[Attribute]) -> bytes:
     return length_field(1, b"".join([_attribute(b"\x0a", key, value) for key, value in attributes]))
 
 
+def attribute_field(tag: bytes, key: bytes, value: AttributeValue) -> bytes:
+    """Return a KeyValue under a one-byte tag, for the other kinds of records."""
+    return _attribute(tag, key, value)
+
+
+def any_value(text: bytes) -> bytes:
+    """Return text as the body of an AnyValue."""
+    return _text(b"\x0a", text)
+
+
 def encode_request(groups: Iterable[tuple[bytes, Sequence[bytes]]]) -> bytes:
-    """Return an ``ExportTraceServiceRequest``.
+    """Return an ``ExportTraceServiceRequest``, or that of metrics or logs, whose fields have the same numbers.
 
     Each group is what :func:`encode_resource` gave and the spans, as :func:`encode_span` gave them.
     """

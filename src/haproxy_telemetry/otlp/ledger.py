@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping
 from typing import NamedTuple, final
 
+from haproxy_telemetry.otlp.signals import TRACES, Signal
 from haproxy_telemetry.stats import Stats
 
 logger = logging.getLogger("haproxy_telemetry.export")
@@ -28,8 +29,9 @@ class CloseReport(NamedTuple):
 class Ledger:
     """Totals of one exporter; safe from any thread. Closing the book fixes the report."""
 
-    def __init__(self, stats: Stats) -> None:
+    def __init__(self, stats: Stats, signal: Signal = TRACES) -> None:
         self._stats = stats
+        self._signal = signal
         self._lock = threading.Lock()
         self._exported = 0
         self._lost: dict[str, int] = {}
@@ -38,17 +40,17 @@ class Ledger:
         """Count spans that the receiver, the file or the terminal has."""
         with self._lock:
             self._exported += spans
-        self._stats.count("spans_exported", n=spans)
+        self._stats.count(self._signal.exported, n=spans)
 
     def lost(self, reason: str, spans: int, detail: str = "", *, exc_info: bool = False) -> None:
         """Count lost spans; the first time for a reason, say so with ``detail``."""
         with self._lock:
             first = reason not in self._lost
             self._lost[reason] = self._lost.get(reason, 0) + spans
-        self._stats.count("spans_dropped", reason, spans)
+        self._stats.count(self._signal.dropped, reason, spans)
         if first:
-            text = "%d spans lost: %s%s (from now on only counted)"
-            logger.warning(text, spans, reason, f", {detail}" if detail else "", exc_info=exc_info)
+            text = "%d %s lost: %s%s (from now on only counted)"
+            logger.warning(text, spans, self._signal.what, reason, f", {detail}" if detail else "", exc_info=exc_info)
 
     def report(self) -> CloseReport:
         """Return the totals so far."""

@@ -53,6 +53,11 @@ def length_field(field: int, body: bytes) -> bytes:
     return b"".join((tag(field, LENGTH), varint(len(body)), body))
 
 
+def varint_field(field: int, value: int) -> bytes:
+    """Write an int, bool or enum field."""
+    return tag(field, VARINT) + varint(value)
+
+
 def read_fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     """Yield ``(field number, value)`` in order: int for a varint, the raw bytes for the other wire types.
 

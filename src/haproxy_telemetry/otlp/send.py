@@ -1,5 +1,7 @@
 """The OTLP exporter: a queue on the event loop's side, a thread that delivers on the other.
 
+:class:`OtlpSender` delivers encoded items of any signal; :class:`OtlpExporter` is the one for traces.
+
 ``export`` encodes (a few microseconds a span) and queues. The thread only joins bytes, compresses and posts,
 all of which leave the interpreter to the event loop, and sleeps in a way that ``close`` can end.
 """
@@ -23,6 +25,7 @@ from haproxy_telemetry.otlp.protobuf import ProtobufError
 from haproxy_telemetry.otlp.resource import ResourceTable
 from haproxy_telemetry.otlp.retry import Answer, Decision, Delivered, GiveUp, Outcome, RetryPolicy, TryAgain
 from haproxy_telemetry.otlp.settings import OtlpSettings
+from haproxy_telemetry.otlp.signals import TRACES, Signal
 from haproxy_telemetry.otlp.transport import HttpTransport, Transport
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.spans import FinishedSpan, FinishedTrace
@@ -35,9 +38,8 @@ SAY_AGAIN_S: Final = 60.0  # a receiver that refuses every other request must no
 CLOSE_GRACE_S: Final = 0.2  # for the thread to write down what it was doing when its time ended
 
 
-@final
-class OtlpExporter:
-    """Exports traces by OTLP/HTTP; an ``Exporter`` (see ``haproxy_telemetry.exporters``)."""
+class OtlpSender:
+    """Delivers what is encoded already, by OTLP/HTTP: batches, tries again, counts what became of it."""
 
     def __init__(
         self,
@@ -48,11 +50,13 @@ class OtlpExporter:
         *,
         transport: Transport | None = None,
         retry: RetryPolicy | None = None,
+        signal: Signal = TRACES,
     ) -> None:
         self._settings = settings
         self._resources = resources
         self._stats = stats
-        self._ledger = Ledger(stats)
+        self._signal = signal
+        self._ledger = Ledger(stats, signal)
         self._transport = transport or HttpTransport(settings)
         self._retry = retry or RetryPolicy(budget_s=settings.budget_s)
         # Shared by both sides, under the lock:
@@ -68,26 +72,26 @@ class OtlpExporter:
         self._quiet_until = -inf  # the receiver asked for a pause
         self._last_attempt = True  # still to be had when closing
         self._shown_url = settings.url.partition("?")[0]  # a query may hold a key
-        self._health = Health(self._shown_url)
-        self._thread = threading.Thread(target=self._run, name="otlp-export", daemon=True)
+        self._health = Health(self._shown_url, signal.what)
+        self._thread = threading.Thread(target=self._run, name=f"otlp-{signal.name.lower()}", daemon=True)
         self._thread.start()
 
     # The event loop's side
 
-    def export(self, trace: FinishedTrace) -> None:
-        """Encode and queue a trace; what does not fit is counted. Never blocks for long, never raises."""
-        spans = self._encode(trace)
-        if not spans:
-            return
-        resource = self._resources.of(trace.service).encoded
+    def send(self, service: bytes | None, items: list[bytes], each: int = 1) -> None:
+        """Queue items of one service (``None``: the agent's own); what does not fit is counted. Never raises.
+
+        ``each`` is for how many things one of them counts.
+        """
+        resource = self._resources.of(service).encoded
         with self._wake:
             closing = self._close_at != inf
-            queued = not closing and self._batcher.add(resource, spans, monotonic())
+            queued = not closing and self._batcher.add(resource, items, monotonic(), each)
             if queued and self._batcher.due < self._sleeps_until:
                 self._sleeps_until = -inf  # once is enough
                 self._wake.notify()
         if not queued:
-            self._ledger.lost("shutdown" if closing else "queue_full", len(spans))
+            self._ledger.lost("shutdown" if closing else "queue_full", len(items) * each)
 
     def close(self, timeout_s: float) -> CloseReport:
         """Deliver what is queued, for at most ``timeout_s``; return what became of everything. Blocks."""
@@ -102,19 +106,6 @@ class OtlpExporter:
         if lost:
             self._ledger.lost("shutdown", lost, "a request was still under way")
         return self._ledger.report()
-
-    def _encode(self, trace: FinishedTrace) -> list[bytes]:
-        try:
-            return [encode_span(span) for span in trace.spans]
-        except Exception:  # a bug of ours must not reach the request: keep the good spans, say the first
-            return [encoded for span in trace.spans if (encoded := self._encode_or_count(span))]
-
-    def _encode_or_count(self, span: FinishedSpan) -> bytes:
-        try:
-            return encode_span(span)
-        except Exception:
-            self._ledger.lost("encode_error", 1, "please report this", exc_info=True)
-            return b""
 
     # The thread's side
 
@@ -212,7 +203,8 @@ class OtlpExporter:
         rejected = min(rejected, batch.spans)
         self._settle(batch.spans - rejected, rejected, "rejected", f"the receiver says {message!r}")
         if message and not rejected and self._stats.count("export_warnings") == 1:
-            logger.warning("the receiver took all spans, but says %r (from now on only counted)", message)
+            text = "the receiver took all %s, but says %r (from now on only counted)"
+            logger.warning(text, self._signal.what, message)
 
     def _read_partial_success(self, body: bytes | None) -> PartialSuccess:
         if body is not None:
@@ -237,11 +229,36 @@ class OtlpExporter:
 
 
 @final
+class OtlpExporter(OtlpSender):
+    """Exports traces by OTLP/HTTP; an ``Exporter`` (see ``haproxy_telemetry.exporters``)."""
+
+    def export(self, trace: FinishedTrace) -> None:
+        """Encode and queue a trace; what does not fit is counted. Never blocks for long, never raises."""
+        spans = self._encode(trace)
+        if spans:
+            self.send(trace.service, spans)
+
+    def _encode(self, trace: FinishedTrace) -> list[bytes]:
+        try:
+            return [encode_span(span) for span in trace.spans]
+        except Exception:  # a bug of ours must not reach the request: keep the good spans, say the first
+            return [encoded for span in trace.spans if (encoded := self._encode_or_count(span))]
+
+    def _encode_or_count(self, span: FinishedSpan) -> bytes:
+        try:
+            return encode_span(span)
+        except Exception:
+            self._ledger.lost("encode_error", 1, "please report this", exc_info=True)
+            return b""
+
+
+@final
 class Health:
     """Says once when deliveries begin to fail, and once when they work again; at most once in a minute."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, what: str) -> None:
         self._url = url
+        self._what = what
         self._failing_since: float | None = None
         self._said_at = -inf
 
@@ -249,13 +266,15 @@ class Health:
         """Take in the outcome of an attempt. A final refusal is about its batch, and the ledger's to tell."""
         if isinstance(decision, Delivered):
             if self._failing_since is not None and self._said_at >= self._failing_since:
-                logger.info("spans are delivered again to %s, after %.1f s", self._url, now - self._failing_since)
+                text = "%s are delivered again to %s, after %.1f s"
+                logger.info(text, self._what, self._url, now - self._failing_since)
             self._failing_since = None
         elif isinstance(decision, TryAgain) and self._failing_since is None:
             self._failing_since = now
             if now - self._said_at >= SAY_AGAIN_S:
                 self._said_at = now
-                logger.warning("spans can't be delivered to %s: %s; trying again", self._url, _describe(outcome))
+                text = "%s can't be delivered to %s: %s; trying again"
+                logger.warning(text, self._what, self._url, _describe(outcome))
 
 
 def _describe(outcome: Outcome) -> str:

@@ -454,6 +454,21 @@ class ExportSettings(msgspec.Struct, frozen=True):
     ] = None
 
 
+class MetricsSettings(msgspec.Struct, frozen=True):
+    """What is counted of all the traffic. Where it goes is said by OpenTelemetry's `OTEL_METRICS_EXPORTER`."""
+
+    max_series: Annotated[
+        int,
+        Meta(ge=2, le=1_000_000),
+        About(
+            "series of one metric",
+            "OpenTelemetry's default. Past it one more series, marked `otel.metric.overflow`, takes all that is new, so"
+            " that sums stay right. A series of a histogram takes about 1 kB.",
+            unit="series",
+        ),
+    ] = 2000
+
+
 class WireSettings(msgspec.Struct, frozen=True):
     """What the agent takes from one connection of HAProxy."""
 
@@ -554,6 +569,7 @@ class Settings(msgspec.Struct, frozen=True):
     records: RecordsSettings = RecordsSettings()
     sampling: SamplingSettings = SamplingSettings()
     export: ExportSettings = ExportSettings()
+    metrics: MetricsSettings = MetricsSettings()
     wire: WireSettings = WireSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()

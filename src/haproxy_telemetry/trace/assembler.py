@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from haproxy_telemetry.sampling import Sampling
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.baggage import MAX_MEMBER_BYTES, MAX_MEMBERS, format_baggage, parse_baggage
 from haproxy_telemetry.trace.deciding import decide_at_end, decide_early, upstream_state
-from haproxy_telemetry.trace.ending import finished_trace
+from haproxy_telemetry.trace.ending import ended_stream, finished_trace
 from haproxy_telemetry.trace.identity import adopt
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.instructions import (
@@ -37,7 +37,7 @@ from haproxy_telemetry.trace.live import LiveTrace, OpenSpan, TraceLimits
 from haproxy_telemetry.trace.opentracing import apply_log, apply_tag
 from haproxy_telemetry.trace.propagators import W3C, Propagators
 from haproxy_telemetry.trace.spans import FLAG_SAMPLED, FinishedTrace
-from haproxy_telemetry.trace.stream import EndOfStream
+from haproxy_telemetry.trace.stream import EndedStream, EndOfStream, Request
 from haproxy_telemetry.trace.w3c import SpanContext
 
 UPSTREAM_SPAN: Final = b"Server session"
@@ -47,6 +47,13 @@ LONGEST_KEY: Final = 128
 
 REMEMBERED: Final = 10
 """For how many times the grace a stream that has left is remembered."""
+
+
+class _Gone(NamedTuple):
+    """A stream that has left: remembered ``until_ns``; ``ended``: its record has come."""
+
+    until_ns: int
+    ended: bool
 
 
 @final
@@ -74,9 +81,11 @@ class Assembler:
         self._propagators = propagators
         self._traces: OrderedDict[bytes, LiveTrace] = OrderedDict()  # the one longest without an event first
         self._leaving: OrderedDict[bytes, int] = OrderedDict()  # until when, the first to leave first
-        self._gone: OrderedDict[bytes, int] = OrderedDict()
+        self._gone: OrderedDict[bytes, _Gone] = OrderedDict()
         self._bytes = 0
         self._finished: list[FinishedTrace] = []
+        self._active: list[tuple[Request, int]] = []
+        self._ended: list[EndedStream] = []
         self._problems: list[Problem] = []
 
     @property
@@ -88,6 +97,16 @@ class Assembler:
         """Return the traces that finished since the last call."""
         finished, self._finished = self._finished, []
         return finished
+
+    def take_active(self) -> list[tuple[Request, int]]:
+        """Return the requests that came (1) and that ended or were given up (-1) since the last call."""
+        active, self._active = self._active, []
+        return active
+
+    def take_ended(self) -> list[EndedStream]:
+        """Return the streams whose record came and that left since the last call, sampled or not."""
+        ended, self._ended = self._ended, []
+        return ended
 
     def take_problems(self) -> list[Problem]:
         """Return what could not be done as asked since the last call."""
@@ -227,7 +246,9 @@ class Assembler:
             self._finish_all(trace, block, now)
         trace.marks.extend(told.marks)
         if told.start is not None:
-            trace.start = told.start
+            if trace.start is None and trace.end is None:
+                self._active.append((told.start.request, 1))
+            trace.start = trace.start or told.start
             trace.attributes.update(told.attributes)
         return True
 
@@ -350,8 +371,9 @@ class Assembler:
             return
         trace = self._traces.get(end.key)
         if trace is None:
-            if _short(end.key) in self._gone:
-                self._stats.count("records_dropped", "late")
+            gone = self._gone.get(_short(end.key))
+            if gone is not None:
+                self._come_late(end, gone, now)
                 return
             trace = self._begin(end.key, now)
         if trace.end is not None:
@@ -361,6 +383,8 @@ class Assembler:
         self._heard_of(trace, now)
         self._grow(trace, size)  # refused never: nobody else tells the end, and a line is bounded
         trace.end = end
+        if trace.start is not None:
+            self._active.append((trace.start.request, -1))
         self._let_go(trace, now)
         self._keep_within_bytes(now)
 
@@ -377,9 +401,12 @@ class Assembler:
         self._leaving.pop(trace.key, None)
         self._bytes -= trace.size
         if self._limits.grace_ns:
-            self._gone[_short(trace.key)] = now + REMEMBERED * self._limits.grace_ns
+            until = now + REMEMBERED * self._limits.grace_ns
+            self._gone[_short(trace.key)] = _Gone(until, trace.end is not None)
             if len(self._gone) > self._limits.max_traces:
                 self._gone.popitem(last=False)
+        if trace.start is not None and trace.end is None:
+            self._active.append((trace.start.request, -1))
         self._export(trace, now)
 
     def _nameless(self, end: EndOfStream, now: int) -> LiveTrace:
@@ -389,7 +416,7 @@ class Assembler:
         return trace
 
     def _export(self, trace: LiveTrace, now: int) -> None:
-        """Let the trace leave if sampling keeps it; what is not kept is never built."""
+        """Let the trace leave if sampling keeps it; what is not kept is never built, but its end counts."""
         if not trace.spans and trace.start is None and trace.end is None:
             return
         if trace.deferred and trace.end is None and self.sampling.rescues:
@@ -397,12 +424,24 @@ class Assembler:
         reason = decide_at_end(self.sampling, trace, now)
         if reason:
             self._stats.count("traces_dropped", reason)
+            if trace.end is not None:
+                self._ended.append(ended_stream(trace, trace.end, None, False, now))
             return
         if trace.deferred:
             self._catch_up(trace)
         finished = finished_trace(trace, self._ids, self._limits.phases)
         if finished is not None:
+            if trace.end is not None:
+                self._ended.append(ended_stream(trace, trace.end, finished, True, now))
             self._finished.append(finished)
+
+    def _come_late(self, end: EndOfStream, gone: _Gone, now: int) -> None:
+        """The stream's trace has left. As an end it still counts, once; its trace is known if HAProxy made it."""
+        self._stats.count("records_dropped", "late")
+        if gone.ended:
+            return
+        self._gone[_short(end.key)] = gone._replace(ended=True)
+        self._ended.append(ended_stream(self._nameless(end, now), end, None, False, now))
 
     # Ends that nobody told
 
@@ -412,7 +451,7 @@ class Assembler:
             self._remove(self._traces[key], now)
         while self._traces and (trace := next(iter(self._traces.values()))).last_event_ns + self._limits.ttl_ns <= now:
             self._cut_short(trace, "expired", now)
-        while self._gone and next(iter(self._gone.values())) <= now:
+        while self._gone and next(iter(self._gone.values())).until_ns <= now:
             self._gone.popitem(last=False)
 
     def close(self, now: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from haproxy_telemetry.trace.http import server_attributes, server_outcome, termination_of
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.live import LiveTrace
 from haproxy_telemetry.trace.phases import server_tried
@@ -20,7 +21,7 @@ from haproxy_telemetry.trace.spans import (
     FinishedSpan,
     FinishedTrace,
 )
-from haproxy_telemetry.trace.stream import EndOfStream, StreamStart
+from haproxy_telemetry.trace.stream import EndedStream, EndOfStream, StreamStart
 from haproxy_telemetry.trace.streamspans import StreamContext, incomplete_spans, stream_spans
 
 _ENDINGS: Final = (b"http.response.status_code", b"error.type")
@@ -31,6 +32,25 @@ def finished_trace(trace: LiveTrace, ids: IdSource, phases: str) -> FinishedTrac
     service = trace.service or _service(trace.end) or _service(trace.start) or None
     spans = _spans(trace, ids, phases)
     return FinishedTrace(service, spans) if spans else None
+
+
+def ended_stream(
+    trace: LiveTrace, end: EndOfStream, finished: FinishedTrace | None, exported: bool, now: int
+) -> EndedStream:
+    """Return the stream's end for those who count and log, ``finished`` as it leaves, ``None`` if it was not made.
+
+    What has come too late is known by the header that HAProxy made for it, or not at all.
+    """
+    if finished is not None:
+        server = finished.spans[0]
+        ids = (trace.trace_id, server.span_id, trace.flags)
+        return EndedStream(end, now, *ids, exported, server.attributes, finished.service)
+    known = trace.key or trace.made_by_haproxy
+    ids = (trace.trace_id, trace.upstream_id, trace.flags) if known else (b"", b"", 0)
+    termination = termination_of(end)
+    said = server_attributes(end, termination, server_outcome(end, termination))
+    service = trace.service or _service(end) or None
+    return EndedStream(end, now, *ids, False, (*said, *trace.attributes.items()), service)
 
 
 def _service(told: EndOfStream | StreamStart | None) -> bytes:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from haproxy_telemetry.trace.spans import Attribute
+
 
 class Identity(NamedTuple):
     """Whose trace the stream belongs to, as traceparent headers.
@@ -95,3 +97,23 @@ class EndOfStream(NamedTuple):
     """A frontend in tcp mode: there is no request and no status."""
     service: bytes = b""
     """As :attr:`StreamStart.service`."""
+
+
+class EndedStream(NamedTuple):
+    """A stream that has ended by its record, and what its trace knows of it: for metrics and logs."""
+
+    end: EndOfStream
+    seen_ns: int
+    """When the agent let it go."""
+    trace_id: bytes
+    """``b""``, as ``span_id``, where nobody knows which trace the stream was of."""
+    span_id: bytes
+    """The SERVER span's; of a trace that was not made, the id that went upstream."""
+    flags: int
+    """W3C trace flags."""
+    exported: bool
+    """Whether the trace was handed on, so that somebody who follows the ids finds it."""
+    attributes: tuple[Attribute, ...]
+    """The SERVER span's."""
+    service: bytes | None
+    """As :attr:`~.spans.FinishedTrace.service`."""

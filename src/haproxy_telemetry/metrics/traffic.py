@@ -1,0 +1,241 @@
+"""From ended streams to measurements: which metric a stream counts in, and with which attributes.
+
+Every stream counts once, when its record has come, whether its trace is sampled or not. A stream without a record
+(messages only) has no end that anybody knows, and counts nowhere but in the active requests.
+
+What a client chooses is mapped onto few values (method, version, scheme) or left out (path, host); names come from
+HAProxy's configuration. What still comes in too many forms is bounded by the instruments.
+
+Safe from several threads: the event loop measures, readers collect. The lock is held for one metric at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Final, NamedTuple, final
+
+from haproxy_telemetry.metrics import catalog
+from haproxy_telemetry.metrics.instruments import MAX_SERIES, Histogram, UpDown
+from haproxy_telemetry.metrics.points import Attributes, Data, Exemplar
+from haproxy_telemetry.stats import Stats
+from haproxy_telemetry.trace.http import (
+    KNOWN_METHODS,
+    answered_status,
+    client_outcome,
+    server_outcome,
+    split_target,
+    termination_of,
+)
+from haproxy_telemetry.trace.phases import CONNECT, QUEUE, attempt_start, phases, server_tried
+from haproxy_telemetry.trace.spans import Attribute
+from haproxy_telemetry.trace.stream import EndedStream, EndOfStream, Request
+from haproxy_telemetry.trace.termination import Termination
+
+ALWAYS_OFF: Final = "always_off"
+ALWAYS_ON: Final = "always_on"
+TRACE_BASED: Final = "trace_based"
+EXEMPLAR_FILTERS: Final = (TRACE_BASED, ALWAYS_OFF, ALWAYS_ON)
+
+VERSIONS: Final = {
+    b"HTTP/1.0": b"1.0",
+    b"HTTP/1.1": b"1.1",
+    b"HTTP/2": b"2",
+    b"HTTP/2.0": b"2",
+    b"HTTP/3": b"3",
+    b"HTTP/3.0": b"3",
+}
+LONGEST_VALUE: Final = 255
+"""Bytes of an attribute's text: names in a configuration are shorter, and what a forged record says need not fit."""
+
+_SECOND: Final = 1_000_000_000
+
+
+class Rules(NamedTuple):
+    """How much is kept, and which measurements may lead to a trace."""
+
+    max_series: int = MAX_SERIES
+    exemplars: str = TRACE_BASED
+
+
+@final
+class Traffic:
+    """All metrics of the traffic. ``start_ns`` is when the counting began."""
+
+    def __init__(self, stats: Stats, start_ns: int, rules: Rules = Rules()) -> None:  # noqa: B008 (immutable)
+        self.start_ns = start_ns
+        self._stats = stats
+        self._exemplars = rules.exemplars
+        self._lock = threading.Lock()
+        most = rules.max_series
+        self._server = Histogram(catalog.SERVER_DURATION, most)
+        self._client = Histogram(catalog.CLIENT_DURATION, most)
+        self._active = UpDown(catalog.ACTIVE, most)
+        self._received = Histogram(catalog.RECEIVED, most)
+        self._sent = Histogram(catalog.SENT, most)
+        self._queue = Histogram(catalog.QUEUE, most)
+        self._connect = Histogram(catalog.CONNECT, most)
+        self._session = Histogram(catalog.SESSION, most)
+        self._all: tuple[Histogram | UpDown, ...] = (
+            self._server,
+            self._client,
+            self._active,
+            self._received,
+            self._sent,
+            self._queue,
+            self._connect,
+            self._session,
+        )
+
+    # The event loop's side
+
+    def active(self, request: Request, change: int) -> None:
+        """A request has come (1), or has ended or is given up (-1)."""
+        with self._lock:
+            self._active.add(active_attributes(request), change)
+
+    def ended(self, stream: EndedStream) -> None:
+        """Measure a stream that has ended."""
+        end = stream.end
+        termination = termination_of(end)
+        exemplar = self._exemplar(stream)
+        with self._lock:
+            if end.tcp:
+                own = session_attributes(end, termination)
+                _record(self._session, own, _seconds(end.start_ns, end.end_ns), exemplar)
+                sized = attributes_of_sizes(end, termination)
+            else:
+                sized = server_attributes(end, termination, route_of(stream.attributes))
+                _record(self._server, sized, _seconds(end.start_ns, end.end_ns), exemplar)
+            _record(self._received, sized, end.bytes_received, exemplar)
+            _record(self._sent, sized, end.bytes_sent, exemplar)
+            if end.server or end.backend:
+                self._upstream(end, termination, exemplar)
+
+    def _upstream(self, end: EndOfStream, termination: Termination, exemplar: Exemplar | None) -> None:
+        """Measure what HAProxy asked of its servers. A phase in which the stream ended carries the error."""
+        tried = server_tried(end)
+        if tried and not end.tcp:
+            seconds = _seconds(attempt_start(end), end.end_ns)
+            _record(self._client, client_attributes(end, termination), seconds, exemplar)
+        queued = tried
+        for phase in phases(end) if tried or end.termination[1:2] == b"Q" else ():
+            error = termination.error_type if phase.last else b""
+            if phase.name == QUEUE:
+                queued = False
+                _record(self._queue, upstream_attributes(end, error), _seconds(*phase[1:3]), exemplar)
+            elif phase.name == CONNECT:
+                _record(self._connect, upstream_attributes(end, error), _seconds(*phase[1:3]), exemplar)
+        if queued:  # it found a slot at once, of which there is no phase
+            _record(self._queue, upstream_attributes(end, b""), 0.0, exemplar)
+
+    def _exemplar(self, stream: EndedStream) -> Exemplar | None:
+        """Return where the measurement leads: the SERVER span, if anybody will find it."""
+        if self._exemplars == ALWAYS_OFF or not stream.trace_id:
+            return None
+        if not stream.exported and self._exemplars != ALWAYS_ON:
+            return None
+        return Exemplar(stream.trace_id, stream.span_id, 0.0, stream.seen_ns)
+
+    # The readers' side
+
+    def collect(self) -> list[Data]:
+        """Return all metrics that have a series, cumulative since ``start_ns``; from any thread."""
+        collected: list[Data] = []
+        for instrument in self._all:
+            with self._lock:
+                data: Data = instrument.data()
+                overflowed, instrument.overflowed = instrument.overflowed, 0
+            if overflowed:
+                self._stats.count("metric_overflows", "", overflowed)
+            if data.points:
+                collected.append(data)
+        return collected
+
+
+def _record(histogram: Histogram, attributes: Attributes, value: float, exemplar: Exemplar | None) -> None:
+    histogram.record(attributes, value, exemplar._replace(value=float(value)) if exemplar is not None else None)
+
+
+def _seconds(start_ns: int, end_ns: int) -> float:
+    return max(0, end_ns - start_ns) / _SECOND
+
+
+def route_of(attributes: Sequence[Attribute]) -> bytes:
+    """Return the ``http.route`` that the SERVER span has, ``b""`` for none."""
+    for key, value in attributes:
+        if key == catalog.ROUTE and isinstance(value, bytes):
+            return value
+    return b""
+
+
+# Attributes, in the order of the catalog; what is not known is left out
+
+
+def active_attributes(request: Request) -> Attributes:
+    """Return those of a request that has come."""
+    return (*_request(request), *_named((catalog.FRONTEND, request.frontend)))
+
+
+def server_attributes(end: EndOfStream, termination: Termination, route: bytes = b"") -> Attributes:
+    """Return those of a request to HAProxy."""
+    outcome = server_outcome(end, termination)
+    return (
+        *_request(end.request),
+        *_named((catalog.VERSION, VERSIONS.get(end.request.version, b"")), (catalog.ROUTE, route)),
+        *_status(end.status),
+        *_named((catalog.ERROR, outcome.error_type), *_in_haproxy(end)),
+    )
+
+
+def attributes_of_sizes(end: EndOfStream, termination: Termination) -> Attributes:
+    """Return those of a stream in tcp mode, where there is no request."""
+    return _named((catalog.ERROR, termination.error_type), *_in_haproxy(end))
+
+
+def client_attributes(end: EndOfStream, termination: Termination) -> Attributes:
+    """Return those of a request from HAProxy to a server."""
+    outcome = client_outcome(end, termination)
+    at: Attributes = ()
+    if end.server_address and end.server_address != b"unix":
+        at = ((catalog.ADDRESS, end.server_address[:LONGEST_VALUE]), (catalog.PORT, end.server_port))
+    return (
+        (catalog.METHOD, _method(end.request)),
+        *at,
+        *_status(answered_status(end)),
+        *upstream_attributes(end, outcome.error_type),
+    )
+
+
+def upstream_attributes(end: EndOfStream, error: bytes) -> Attributes:
+    """Return those of a wait for a server."""
+    return _named((catalog.ERROR, error), (catalog.BACKEND, end.backend), (catalog.SERVER, end.server))
+
+
+def session_attributes(end: EndOfStream, termination: Termination) -> Attributes:
+    """Return those of a stream in tcp mode with its server."""
+    return (*attributes_of_sizes(end, termination), *_named((catalog.SERVER, end.server)))
+
+
+def _request(request: Request) -> Attributes:
+    scheme = request.scheme or split_target(request.method, request.target).scheme
+    method = (catalog.METHOD, _method(request))
+    return (method, (catalog.SCHEME, scheme)) if scheme in (b"http", b"https") else (method,)
+
+
+def _method(request: Request) -> bytes:
+    return request.method if request.method in KNOWN_METHODS else b"_OTHER"
+
+
+def _status(status: int) -> Attributes:
+    return ((catalog.STATUS, status),) if status else ()
+
+
+def _in_haproxy(end: EndOfStream) -> tuple[tuple[bytes, bytes], ...]:
+    """Return frontend and backend; %b is the frontend's name while no backend has been chosen."""
+    chosen = end.backend if end.backend != end.request.frontend or end.server else b""
+    return (catalog.FRONTEND, end.request.frontend), (catalog.BACKEND, chosen)
+
+
+def _named(*pairs: tuple[bytes, bytes]) -> Attributes:
+    return tuple([(key, value[:LONGEST_VALUE]) for key, value in pairs if value])

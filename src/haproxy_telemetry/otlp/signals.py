@@ -1,0 +1,35 @@
+"""The three signals of OTLP: what differs between them on the way out, and nothing else does."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Signal(NamedTuple):
+    """One signal. ``what`` its items are called in a log line; ``exported`` and ``dropped`` are its counters."""
+
+    name: str
+    """In ``OTEL_EXPORTER_OTLP_<name>_…``."""
+    path: str
+    """Appended to the base endpoint."""
+    what: str
+    exported: str
+    dropped: str
+    budget: str
+    """The variable that bounds a batch with all its attempts."""
+
+
+TRACES: Final = Signal("TRACES", "/v1/traces", "spans", "spans_exported", "spans_dropped", "OTEL_BSP_EXPORT_TIMEOUT")
+METRICS: Final = Signal(
+    "METRICS",
+    "/v1/metrics",
+    "metric points",
+    "metric_points_exported",
+    "metric_points_dropped",
+    "OTEL_METRIC_EXPORT_TIMEOUT",
+)
+LOGS: Final = Signal(
+    "LOGS", "/v1/logs", "log records", "log_records_exported", "log_records_dropped", "OTEL_BLRP_EXPORT_TIMEOUT"
+)
+
+SIGNALS: Final = (TRACES, METRICS, LOGS)
