@@ -27,7 +27,9 @@ MAY_IMPORT = {
     "session": {"agent", "engines", "spop"},
     "server": {"session", "agent", "settings", "clock", "logs", "stats"},
     "recordserver": {"server", "agent", "settings", "clock", "logs"},
+    "conventions": {"settings", "trace"},
     "service": {
+        "conventions",
         "server",
         "recordserver",
         "agent",

@@ -13,15 +13,17 @@ from typing import Any, Final
 from haproxy_telemetry import __version__
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
+from haproxy_telemetry.conventions import make_conventions
 from haproxy_telemetry.exporters import CloseReport, ExportConfigError, Exporter, make_exporter
 from haproxy_telemetry.logs import configure_logging, fields
 from haproxy_telemetry.recordserver import RecordServer
 from haproxy_telemetry.server import LINGER, AgentServer, CannotListenError
-from haproxy_telemetry.settings import Settings
+from haproxy_telemetry.settings import Settings, SettingsError
 from haproxy_telemetry.spop import Limits, Scope
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.stderr import StderrStream, hold_standard_descriptors
 from haproxy_telemetry.trace.assembler import Assembler
+from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.live import TraceLimits
 
@@ -45,11 +47,12 @@ def run(settings: Settings, environ: Mapping[str, str]) -> int:
     stderr = StderrStream(stats)
     configure_logging(settings.log.format, settings.log.level, stderr)
     try:
+        conventions = make_conventions(settings, environ)
         exporter = make_exporter(settings.export.to, environ, stats, file=settings.export.file)
-    except ExportConfigError as error:
+    except (ExportConfigError, SettingsError) as error:
         stderr.write(f"haproxy-telemetry: {error}\n")
         return 2
-    agent = make_agent(settings, exporter, stats)
+    agent = make_agent(settings, exporter, stats, conventions)
     try:
         return asyncio.run(_serve(settings, agent, exporter, stderr))
     except CannotListenError as error:
@@ -58,7 +61,9 @@ def run(settings: Settings, environ: Mapping[str, str]) -> int:
         return 1
 
 
-def make_agent(settings: Settings, exporter: Exporter, stats: Stats) -> Agent:
+def make_agent(
+    settings: Settings, exporter: Exporter, stats: Stats, conventions: Conventions = DEFAULT
+) -> Agent:
     """Build the agent that the settings describe."""
     assembler = Assembler(
         ids=IdSource(),
@@ -66,6 +71,7 @@ def make_agent(settings: Settings, exporter: Exporter, stats: Stats) -> Agent:
         limits=trace_limits(settings),
         upstream_span=settings.trace.upstream_span.encode(),
         strict=settings.dsl.strict,
+        conventions=conventions,
     )
     return Agent(
         assembler=assembler,

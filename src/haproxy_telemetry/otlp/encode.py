@@ -16,6 +16,7 @@ from typing import Final
 from haproxy_telemetry import __version__
 from haproxy_telemetry.otlp.protobuf import length_field, varint
 from haproxy_telemetry.otlp.text import utf8
+from haproxy_telemetry.trace.conventions import SCHEMA_URL
 from haproxy_telemetry.trace.spans import Attribute, AttributeValue, Blob, FinishedSpan, SpanEvent, SpanLink
 
 SCOPE_NAME: Final = b"haproxy_telemetry"
@@ -45,6 +46,8 @@ _DOUBLE: Final = Struct("<d").pack
 
 # InstrumentationScope.name = 1, .version = 2; ScopeSpans.scope = 1
 _SCOPE: Final = length_field(1, length_field(1, SCOPE_NAME) + length_field(2, SCOPE_VERSION))
+# ScopeSpans.schema_url = 3, ResourceSpans.schema_url = 3: what the attributes of both are called by
+_SCHEMA: Final = length_field(3, SCHEMA_URL)
 
 
 def encode_span(span: FinishedSpan) -> bytes:
@@ -87,13 +90,15 @@ def encode_request(groups: Iterable[tuple[bytes, Sequence[bytes]]]) -> bytes:
     """
     parts: list[bytes] = []
     for resource, spans in groups:
-        scope_size = len(_SCOPE) + sum(map(len, spans))
+        scope_size = len(_SCOPE) + sum(map(len, spans)) + len(_SCHEMA)
         scope_head = b"\x12" + varint(scope_size)  # ResourceSpans.scope_spans = 2
-        parts.append(b"\x0a" + varint(len(resource) + len(scope_head) + scope_size))
+        parts.append(b"\x0a" + varint(len(resource) + len(scope_head) + scope_size + len(_SCHEMA)))
         parts.append(resource)
         parts.append(scope_head)
         parts.append(_SCOPE)
         parts.extend(spans)
+        parts.append(_SCHEMA)
+        parts.append(_SCHEMA)
     return b"".join(parts)
 
 

@@ -12,12 +12,14 @@ from haproxy_telemetry.settings.address import (
     parse_listen,
     parse_records,
 )
-from haproxy_telemetry.settings.errors import SettingsError
+from haproxy_telemetry.settings.errors import BadFileError, BadValueError, SettingsError
 from haproxy_telemetry.settings.load import Loaded, load, load_settings
 from haproxy_telemetry.settings.model import (
     DslSettings,
     ExportSettings,
+    HttpSettings,
     LogSettings,
+    PrivacySettings,
     RecordsSettings,
     ServerSettings,
     Settings,
@@ -27,12 +29,16 @@ from haproxy_telemetry.settings.model import (
 )
 
 __all__ = [
+    "BadFileError",
+    "BadValueError",
     "DslSettings",
     "ExportSettings",
+    "HttpSettings",
     "ListenAddress",
     "ListenError",
     "Loaded",
     "LogSettings",
+    "PrivacySettings",
     "RecordsAddress",
     "RecordsSettings",
     "ServerSettings",

@@ -17,6 +17,7 @@ from typing import Final, final
 
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.baggage import MAX_MEMBER_BYTES, MAX_MEMBERS, format_baggage, parse_baggage
+from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
 from haproxy_telemetry.trace.ending import finished_trace
 from haproxy_telemetry.trace.identity import adopt
 from haproxy_telemetry.trace.ids import IdSource
@@ -33,6 +34,7 @@ from haproxy_telemetry.trace.instructions import (
 )
 from haproxy_telemetry.trace.live import LiveTrace, OpenSpan, TraceLimits
 from haproxy_telemetry.trace.opentracing import apply_log, apply_tag
+from haproxy_telemetry.trace.privacy import PEER, shown_tag, shown_tags
 from haproxy_telemetry.trace.spans import FLAG_SAMPLED, FinishedTrace
 from haproxy_telemetry.trace.stream import EndOfStream
 from haproxy_telemetry.trace.w3c import SpanContext, format_traceparent
@@ -58,7 +60,9 @@ class Assembler:
         limits: TraceLimits = TraceLimits(),  # noqa: B008 (immutable)
         upstream_span: bytes = UPSTREAM_SPAN,
         strict: bool = False,
+        conventions: Conventions = DEFAULT,
     ) -> None:
+        self._conventions = conventions
         self._ids = ids
         self._stats = stats
         self._limits = limits
@@ -196,7 +200,7 @@ class Assembler:
         trace.marks.extend(told.marks)
         if told.start is not None:
             trace.start = told.start
-            trace.attributes.update(told.attributes)
+            trace.attributes.update(shown_tags(self._conventions.privacy, told.attributes))
         return True
 
     def _speak(self, trace: LiveTrace, block: Block, now: int) -> bool:
@@ -271,7 +275,11 @@ class Assembler:
         for key, value in block.attributes:
             if key == b"service.name" and isinstance(value, bytes):
                 trace.service = value
-            elif not apply_tag(span, key, value, self._limits.max_attributes):
+                continue
+            # The peer of the span that waits for the origin is a server, not the client.
+            server = key == PEER and span.name == self._upstream_span
+            shown = value if server else shown_tag(self._conventions.privacy, key, value)
+            if shown is not None and not apply_tag(span, key, shown, self._limits.max_attributes):
                 self._stats.count("attributes_dropped", "span_full")
         if block.log and not apply_log(span, block.log, now, self._limits.max_events):
             self._stats.count("events_dropped", "span_full")
@@ -341,7 +349,7 @@ class Assembler:
         return trace
 
     def _export(self, trace: LiveTrace) -> None:
-        finished = finished_trace(trace, self._ids, self._limits.phases)
+        finished = finished_trace(trace, self._ids, self._limits.phases, self._conventions)
         if finished is None:
             return
         if not trace.flags & FLAG_SAMPLED:
