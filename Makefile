@@ -4,10 +4,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TARGET := connection
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lock clean
+.PHONY: help demo test check fuzz format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +24,10 @@ check: $(READY) ## what must be clean: ruff's rules, ruff's format, mypy --stric
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+
+fuzz: $(READY) ## look for bytes that break a parser (TARGET=connection or records, ARGS="-max_total_time=300")
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet atheris
+	@$(BIN)/python fuzz/fuzz_$(TARGET).py $(ARGS)
 
 format: $(READY) ## bring the code into the format that `make check` asks for
 	@$(BIN)/ruff check --fix

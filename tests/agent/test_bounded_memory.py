@@ -128,6 +128,7 @@ SAID = st.one_of(
     BEGIN,
     about(b"tag", any_text, any_text),
     about(b"log", any_text, any_text),
+    about(b"baggage", any_text, any_text),
     about(b"finish", any_text),
     st.sampled_from((b"child-of", b"follows-from", b"traceparent", b"tracestate", b"upstream")).flatmap(
         lambda name: about(name, any_text)
@@ -153,7 +154,7 @@ def frame(shape: Shape, number: int) -> list[Message]:
 
 
 @given(SHAPES)
-@settings(max_examples=100)
+@settings(max_examples=150)
 def test_hostile_frames_leave_only_so_much_behind(shape: Shape) -> None:
     target = Target()
     for number in range(TIMES):
@@ -190,3 +191,24 @@ def test_long_names_that_come_once_are_not_kept(made: Callable[[int], list[Messa
     for number in range(400):
         target.notify(made(number))
     assert target.kept - before < 500_000
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(lambda n: spans(n, id_=b"%d" % n + b"x" * 100_000), id="ids"),
+        pytest.param(
+            lambda n: spans(
+                n,
+                *[pair for i in range(60) for pair in ((b"baggage", b"%d" % i), (b"", b"%d" % n + b"v" * 1_000))],
+                (b"log", b"x" * 100_000),
+            ),
+            id="baggage",
+        ),
+    ],
+)
+def test_a_frame_too_large_for_its_trace_leaves_little(made: Callable[[int], list[Message]]) -> None:
+    target = Target()
+    for number in range(200):
+        target.notify(made(number))
+    assert target.kept < MOST

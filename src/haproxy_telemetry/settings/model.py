@@ -135,7 +135,7 @@ class TraceSettings(msgspec.Struct, frozen=True):
         int,
         Meta(ge=KIB, le=1024 * MIB),
         About(
-            "memory of one unfinished trace",
+            "messages that one unfinished trace may hold, as they came over the wire",
             "A detailed trace has some kilobytes; one whose tags carry all headers must not crowd out the others.",
             unit="bytes",
         ),
@@ -144,9 +144,9 @@ class TraceSettings(msgspec.Struct, frozen=True):
         int,
         Meta(ge=MIB, le=1024 * 1024 * MIB),
         About(
-            "memory of all unfinished traces",
+            "messages that all unfinished traces may hold, as they came over the wire",
             "The bound that keeps the agent alive when many traces are large: ten thousand of the largest"
-            " would take ten times as much.",
+            " would take ten times as much. In memory a message takes two to seven times its size.",
             unit="bytes",
         ),
     ] = 256 * MIB

@@ -128,7 +128,12 @@ class Assembler:
             self._evict("max_traces", now)
         trace = LiveTrace(key, self._ids.trace_id(), self._ids.span_id(), now)
         self._traces[key] = trace
+        self._grow(trace, len(key))
         return trace
+
+    def _grow(self, trace: LiveTrace, size: int) -> None:
+        trace.size += size
+        self._bytes += size
 
     def _adopt_baggage(self, trace: LiveTrace, header: bytes) -> None:
         """Add the caller's items; what the configuration says itself stays."""
@@ -144,6 +149,12 @@ class Assembler:
         if full or len(name) + len(value) > MAX_MEMBER_BYTES:
             self._stats.count("baggage_dropped", "header_full" if full else "item_too_large")
             return
+        # Counted here too: it stays even where its frame is too large for the trace to take.
+        size = len(name) + len(value)
+        if trace.size + size > self._limits.max_trace_bytes:
+            self._stats.count("baggage_dropped", "trace_too_large")
+            return
+        self._grow(trace, size)
         trace.baggage[name] = value
         trace.said = False
 
@@ -169,6 +180,9 @@ class Assembler:
         for trace in spoken_of.values():
             if trace is not None and trace.spans and not trace.open:
                 self._let_go(trace, now)
+        self._keep_within_bytes(now)
+
+    def _keep_within_bytes(self, now: int) -> None:
         while self._bytes > self._limits.max_bytes:
             self._evict("max_bytes", now)
 
@@ -182,8 +196,7 @@ class Assembler:
         if trace.size + size > self._limits.max_trace_bytes:
             self._stats.count("frames_dropped", "trace_too_large")
             return None
-        trace.size += size
-        self._bytes += size
+        self._grow(trace, size)
         return trace
 
     def _carry_out(self, trace: LiveTrace, told: Told, now: int) -> bool:
@@ -323,6 +336,7 @@ class Assembler:
         self._account(end.key, size, now)
         trace.end = end
         self._let_go(trace, now)
+        self._keep_within_bytes(now)
 
     def _let_go(self, trace: LiveTrace, now: int) -> None:
         """The stream has ended, by its spans or by its record: the other may still be on its way."""
