@@ -45,7 +45,18 @@ MAY_IMPORT = {
     "haproxyconfig": {"settings"},
     "doctor": {"spop", "settings", "otlp", "haproxyconfig", "records"},
     "demo": {"logs", "haproxyconfig"},
-    "cli": {"settings", "service", "spop", "demo", "haproxyconfig", "doctor", "exporters", "otlp", "logs"},
+    "cli": {
+        "conventions",
+        "settings",
+        "service",
+        "spop",
+        "demo",
+        "haproxyconfig",
+        "doctor",
+        "exporters",
+        "otlp",
+        "logs",
+    },
     "__main__": {"cli"},
 }
 

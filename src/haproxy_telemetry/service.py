@@ -61,9 +61,7 @@ def run(settings: Settings, environ: Mapping[str, str]) -> int:
         return 1
 
 
-def make_agent(
-    settings: Settings, exporter: Exporter, stats: Stats, conventions: Conventions = DEFAULT
-) -> Agent:
+def make_agent(settings: Settings, exporter: Exporter, stats: Stats, conventions: Conventions = DEFAULT) -> Agent:
     """Build the agent that the settings describe."""
     assembler = Assembler(
         ids=IdSource(),

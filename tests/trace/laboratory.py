@@ -9,6 +9,7 @@ from haproxy_telemetry.dialect import translate
 from haproxy_telemetry.spop import Message, Value
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.assembler import Assembler
+from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.instructions import Problem, Propagation
 from haproxy_telemetry.trace.live import TraceLimits
@@ -32,13 +33,18 @@ class Laboratory:
     strict: bool = False
     limits: TraceLimits = field(default_factory=TraceLimits)
     now: int = 1_000_000
+    conventions: Conventions = DEFAULT
 
     def __post_init__(self) -> None:
         self.stats = Stats()
         self.problems: list[Problem] = []
         self.finished: list[FinishedTrace] = []
         self.assembler = Assembler(
-            ids=IdSource(random.Random(1)), stats=self.stats, limits=self.limits, strict=self.strict
+            ids=IdSource(random.Random(1)),
+            stats=self.stats,
+            limits=self.limits,
+            strict=self.strict,
+            conventions=self.conventions,
         )
 
     def notify(self, *messages: Message, size: int = 100) -> Propagation | None:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from haproxy_telemetry.otlp.encode import INT64_MAX, INT64_MIN, SCOPE_NAME, SCOPE_VERSION
 from haproxy_telemetry.otlp.text import to_str
-from haproxy_telemetry.trace.conventions import SCHEMA_URL
+from haproxy_telemetry.trace.conventions import LIST_KEYS, SCHEMA_URL
 from haproxy_telemetry.trace.spans import (
     Attribute,
     AttributeValue,
@@ -92,7 +92,11 @@ def _without_defaults(fields: Json) -> Json:
 
 
 def _attributes(attributes: Iterable[Attribute]) -> list[Json]:
-    return [{"key": to_str(key), "value": _value(value)} for key, value in attributes]
+    return [{"key": to_str(key), "value": _value_of(key, value)} for key, value in attributes]
+
+
+def _value_of(key: bytes, value: AttributeValue) -> Json:
+    return {"arrayValue": {"values": [_value(value)]}} if key.startswith(LIST_KEYS) else _value(value)
 
 
 def _value(value: AttributeValue) -> Json:

@@ -49,8 +49,8 @@ class Setting(msgspec.Struct, frozen=True):
         one = _kind_in_words(self)
         if not self.many:
             return one
-        most = f", at most {self.meta.max_length}" if self.meta.max_length is not None else ""
-        return f"{'at least one' if self.meta.min_length else 'any number'} of these{most}: {one}"
+        most = f"; {self.meta.max_length} at most" if self.meta.max_length is not None else ""
+        return f"{'at least one' if self.meta.min_length else 'any number'} of these: {one}{most}"
 
 
 class Section(msgspec.Struct, frozen=True):

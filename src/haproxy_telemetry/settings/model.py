@@ -22,7 +22,6 @@ from haproxy_telemetry.settings.address import (
     parse_listen,
     parse_records,
 )
-
 from haproxy_telemetry.settings.routes import FORMS as ROUTE_FORMS
 from haproxy_telemetry.settings.routes import Route, parse_query_key, parse_route
 
@@ -215,7 +214,7 @@ class RecordsSettings(msgspec.Struct, frozen=True):
 
 
 class HttpSettings(msgspec.Struct, frozen=True):
-    """What spans say of HTTP. Which methods are called by their names, `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` says."""
+    """What spans say of HTTP. Which methods have a name, `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` says."""
 
     routes: Annotated[
         tuple[Route, ...],
@@ -224,8 +223,8 @@ class HttpSettings(msgspec.Struct, frozen=True):
             "template that becomes `http.route` and part of the span's name",
             "A path has ids in it, so that no two requests would be called the same; a template such as"
             " `/users/{id}` is one of few. The first that matches counts; `{id}` is one segment that is not empty,"
-            " `{*rest}`, as the last one, all that is left behind its slash. Paths are compared as the client sent them;"
-            " `GET /users/{id}` is for that method alone. A path that none matches has no route.",
+            " `{*rest}`, as the last one, all that is left behind its slash. Paths are compared as the client sent"
+            " them; `GET /users/{id}` is for that method alone. A path that none matches has no route.",
             metavar="TEMPLATE",
             form=ROUTE_FORMS,
             parse=parse_route,

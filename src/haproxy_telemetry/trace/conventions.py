@@ -18,6 +18,10 @@ KNOWN_METHODS: Final = frozenset(
 )
 """RFC 9110's, PATCH and QUERY: the conventions' list. Methods differ by case."""
 
+LIST_KEYS: Final = (b"http.request.header.", b"http.response.header.")
+"""Beginnings of keys whose values are lists by the conventions: a header may come more than once. A tag is one value,
+and leaves as a list of one, as the conventions allow."""
+
 
 class Conventions(NamedTuple):
     """The methods that are called by their names, the templates of ``http.route``, what may be written down."""
