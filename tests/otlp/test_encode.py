@@ -109,7 +109,7 @@ def test_a_headers_value_is_a_list_as_the_conventions_ask(key: bytes) -> None:
     assert written == KeyValue(
         key=key.decode(), value=AnyValue(array_value=ArrayValue(values=[AnyValue(string_value="caf\\xe9")]))
     )
-    trace = a_trace(a_span(attributes=((key, b"1"), (b"http.request.headers", b"2"))))
+    trace = FinishedTrace(None, (a_span(attributes=((key, b"1"), (b"http.request.headers", b"2"))),))
     expected = [encode_span(span) for span in trace.spans]
     assert from_otlp_json(encode_trace_json(trace, ())) == parse((encode_resource(()), expected))
 
