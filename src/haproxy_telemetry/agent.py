@@ -96,17 +96,19 @@ class Agent:
         self.hand_on()
 
     def take_records(self, datagram: bytes, now: int, *, truncated: bool = False) -> None:
-        """Take one datagram of HAProxy's log; :meth:`hand_on` after a burst of them."""
+        """Take one datagram of HAProxy's log; :meth:`tick` after a burst of them, so that traces leave evenly."""
         if truncated:
             self.stats.count("records_dropped", "too_long")
             return
-        for record in parse_datagram(datagram):
+        records = parse_datagram(datagram)
+        size = len(datagram) // len(records)  # a relay may have joined lines
+        for record in records:
             if isinstance(record, RecordError):
                 self._record_problem(record)
                 continue
             self.stats.count("records")
             try:
-                self._assembler.end(record, len(datagram), now)
+                self._assembler.end(record, size, now)
             except Exception as error:
                 self.stats.count("records_dropped", "internal_error")
                 self.bug("end", error)
@@ -116,7 +118,7 @@ class Agent:
         self.once.warn_once(("record", error.reason), "a log line is no record", reason=error.reason, error=error)
 
     def tick(self, now: int) -> None:
-        """Let time pass for what waits on it; to be called about once a second."""
+        """Let time pass for what waits on it; to be called about once a second, and more often if it likes."""
         self.carry_out()
         try:
             self._assembler.expire(now)

@@ -1,8 +1,10 @@
 """The datagram sockets on which HAProxy's log lines come in.
 
 A datagram that finds no room is dropped by the kernel, so the socket asks for the largest buffer that may be had,
-is emptied in bursts, and the kernel's own count of drops is read with every burst (``SO_RXQ_OVFL``, Linux) and
-told. On a Unix socket HAProxy sees the full buffer and drops by itself: nobody can count that here.
+is emptied in bursts, and the kernel's own count of drops is read with every burst and every tick (``SO_MEMINFO``,
+Linux 4.12) and told. ``SO_RXQ_OVFL`` would not do: it comes with the next datagram, and after a burst that
+overflowed there may be none. On a Unix socket HAProxy sees the full buffer and drops by itself: nobody can count
+that here.
 """
 
 from __future__ import annotations
@@ -30,9 +32,13 @@ LARGEST_DATAGRAM: Final = 65_536
 BURST: Final = 256
 """Datagrams taken in a row before other sockets get their turn: some 5 ms of work, less than HAProxy's patience."""
 
+MOST_LEFT: Final = 200_000
+"""Datagrams that are counted as lost at the end: more than the buffer holds, unless they still come."""
+
 _SO_RCVBUFFORCE: Final = 33  # asm-generic/socket.h; Python has no names for these two
-_SO_RXQ_OVFL: Final = 40
-_COUNTER: Final = struct.Struct("=I")
+_SO_MEMINFO: Final = 55
+_MEMINFO: Final = struct.Struct("=9I")
+_DROPS: Final = 8  # SK_MEMINFO_DROPS, linux/sock_diag.h
 
 
 @final
@@ -78,48 +84,69 @@ class RecordServer:
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, option, WANTED_BUFFER)
                 break
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
         room = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         _LOG.info("receive buffer", extra=fields(bytes=room, asked=WANTED_BUFFER))
 
-    def _receive(self, sock: socket.socket) -> None:
-        """Take what there is, up to ``BURST`` datagrams; the loop calls again while there is more."""
+    def _receive(self, sock: socket.socket) -> bool:
+        """Take what there is, up to ``BURST`` datagrams; say whether there may be more. The loop calls again then."""
         now = self._clock.now()
+        more = True
         for _ in range(BURST):
+            datagram = _next(sock)
+            if datagram is None:
+                more = False
+                break
+            data, truncated = datagram
+            self._agent.take_records(data, now, truncated=truncated)
+        self.note_drops()
+        self._agent.tick(now)
+        return more
+
+    def note_drops(self) -> None:
+        """Count what the kernel has dropped since the last time; to be called now and then."""
+        for sock in self._sockets:
             try:
-                data, ancillary, flags, _ = sock.recvmsg(LARGEST_DATAGRAM, 64)
-            except (BlockingIOError, InterruptedError):
-                break
-            except OSError as error:
-                _LOG.debug("receive failed", extra=fields(error=error))
-                break
-            self._agent.take_records(data, now, truncated=bool(flags & socket.MSG_TRUNC))
-            for level, kind, payload in ancillary:
-                if level == socket.SOL_SOCKET and kind == _SO_RXQ_OVFL and len(payload) >= _COUNTER.size:
-                    self._note_drops(sock, _COUNTER.unpack_from(payload)[0])
-        self._agent.hand_on()
+                info = _MEMINFO.unpack_from(sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))
+            except (OSError, struct.error):
+                continue
+            lost = (info[_DROPS] - self._kernel_drops.get(sock, 0)) & 0xFFFFFFFF
+            self._kernel_drops[sock] = info[_DROPS]
+            if lost and self._agent.stats.count("records_dropped", "kernel", lost) == lost:
+                _LOG.warning(
+                    "the kernel dropped records: their traces end incomplete; raise net.core.rmem_max",
+                    extra=fields(lost=lost, said="once, counted from now on"),
+                )
 
-    def _note_drops(self, sock: socket.socket, total: int) -> None:
-        """The kernel counts from the socket's beginning, modulo 2**32."""
-        lost = (total - self._kernel_drops.get(sock, 0)) & 0xFFFFFFFF
-        self._kernel_drops[sock] = total
-        if lost and self._agent.stats.count("records_dropped", "kernel", lost) == lost:
-            _LOG.warning(
-                "the kernel dropped records: their traces end incomplete; raise net.core.rmem_max",
-                extra=fields(lost=lost, said="once, counted from now on"),
-            )
-
-    def close(self) -> None:
-        """Take what is still there, then receive no more. The paths go first, as the server's do."""
+    def close(self, seconds: float = 0.0) -> None:
+        """Take what is still there, for so long, count the rest, receive no more. The paths go first."""
         for path, inode in self._paths:
             remove_path(path, inode)
         self._paths.clear()
+        deadline = self._clock.now() + int(seconds * 1e9)
         for sock in self._sockets:
             asyncio.get_running_loop().remove_reader(sock)
-            self._receive(sock)
+            while self._receive(sock) and self._clock.now() < deadline:
+                pass
+            for _ in range(MOST_LEFT):
+                if _next(sock) is None:
+                    break
+                self._agent.stats.count("records_dropped", "shutdown")
+        self.note_drops()
+        for sock in self._sockets:
             sock.close()
         self._sockets.clear()
+
+
+def _next(sock: socket.socket) -> tuple[bytes, bool] | None:
+    """Return the next datagram and whether it was cut, ``None`` if there is none now."""
+    try:
+        data, _, flags, _ = sock.recvmsg(LARGEST_DATAGRAM)
+    except (BlockingIOError, InterruptedError):
+        return None
+    except OSError as error:
+        _LOG.debug("receive failed", extra=fields(error=error))
+        return None
+    return data, bool(flags & socket.MSG_TRUNC)
 
 
 def _bind_udp(address: UdpAddress) -> socket.socket:

@@ -29,6 +29,9 @@ from haproxy_telemetry.trace.live import TraceLimits
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.service")
 
+RECORDS_DRAIN: Final = 0.5
+"""Seconds for the records that have come by the end and wait in the socket."""
+
 SYNCHRONISE_EVERY: Final = 10.0
 """Seconds after which the agent's clock follows the system's again."""
 
@@ -120,13 +123,13 @@ async def _serve(settings: Settings, agent: Agent, exporter: Exporter, stderr: S
             version=__version__,
         ),
     )
-    ticking = asyncio.create_task(_tick(agent, clock, _tick_period(settings)), name="tick")
+    ticking = asyncio.create_task(_tick(agent, clock, records, _tick_period(settings)), name="tick")
     await stop.wait()
     timeout = settings.server.shutdown_timeout
     deadline = loop.time() + timeout
     _LOG.info("stopping", extra=fields(deadline_s=timeout))
     await server.close(min(LINGER, timeout / 2))
-    records.close()
+    records.close(min(RECORDS_DRAIN, timeout / 4))
     stderr.patience = LAST_WORDS_MS
     ticking.cancel()
     agent.close(clock.now())
@@ -208,7 +211,7 @@ def _allow_connections(number: int) -> None:
         )
 
 
-async def _tick(agent: Agent, clock: Clock, period: float) -> None:
+async def _tick(agent: Agent, clock: Clock, records: RecordServer, period: float) -> None:
     """Let time pass for what waits on it."""
     since_synchronised = 0.0
     while True:
@@ -218,6 +221,7 @@ async def _tick(agent: Agent, clock: Clock, period: float) -> None:
             clock.synchronise()
             since_synchronised = 0.0
         agent.tick(clock.now())
+        records.note_drops()
 
 
 def _say_totals(stats: Stats, report: CloseReport) -> None:

@@ -4,11 +4,28 @@ from dataclasses import replace
 
 import pytest
 
-from demo.samples import BEGIN, MS, SECOND, TRACE, changed, haproxy_spans, id_of, origin_spans, whole_trace, without
+from demo.samples import (
+    BEGIN,
+    MS,
+    NINE,
+    SECOND,
+    TRACE,
+    TWO,
+    changed,
+    haproxy_spans,
+    id_of,
+    origin_spans,
+    refused_trace,
+    stream_trace,
+    whole_trace,
+    without,
+)
 from haproxy_telemetry.demo.checker import Expectation, check_shape, check_trace
 from haproxy_telemetry.demo.records import SpanRecord
 
-CHAIN = Expectation(("haproxy-1", "haproxy-2"), "fake-server")
+CHAIN = Expectation(NINE, ("haproxy-1", "haproxy-2"), "fake-server")
+STREAMS = replace(CHAIN, shape=TWO)
+REFUSAL = Expectation(TWO, ("haproxy-1",), "")
 CALLER = "00f067aa0ba902b7"
 OTHER_TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -19,6 +36,8 @@ def kinds(spans: list[SpanRecord], expected: Expectation = CHAIN) -> list[str]:
 
 def test_a_whole_trace_has_no_problem() -> None:
     assert check_trace(whole_trace(), CHAIN) == []
+    assert check_trace(stream_trace(), STREAMS) == []
+    assert check_trace(refused_trace(), REFUSAL) == []
 
 
 def test_the_order_in_which_spans_came_does_not_matter() -> None:
@@ -79,6 +98,17 @@ BROKEN = {
         changed(W, "fake-server", "work", start_ns=BEGIN - 60 * SECOND),
         ["times"],
     ),
+    "a phase is missing": (without(W, "haproxy-1", "transfer"), ["span-count"]),
+    "a phase of another span": (
+        changed(W, "haproxy-1", "connect", parent_id=id_of("haproxy-1", "HAProxy session")),
+        ["parent-wrong"],
+    ),
+    "the first span is no server's": (changed(W, "haproxy-1", "HAProxy session", kind="internal"), ["kind"]),
+    "its record did not come": (changed(W, "haproxy-2", "HAProxy session", attributes={}), ["record-missing"]),
+    "nobody told its end": (
+        changed(W, "haproxy-2", "HAProxy session", attributes={"haproxy.incomplete": True}),
+        ["incomplete"],
+    ),
     "it takes an hour": (changed(W, "haproxy-1", "HTTP response", end_ns=BEGIN + 3600 * SECOND), ["times"]),
 }
 
@@ -87,6 +117,49 @@ BROKEN = {
 def test_a_broken_trace_is_told_what_is_wrong_with_it(case: str) -> None:
     spans, expected = BROKEN[case]
     assert kinds(spans) == expected
+
+
+S = stream_trace()
+BROKEN_STREAMS = {
+    "no client's span": (without(S, "haproxy-1", "CLIENT"), ["parent-missing", "span-count"]),
+    "two servers' spans": (changed(S, "haproxy-1", "CLIENT", kind="server"), ["span-count"]),
+    "the second HAProxy hangs under the first one's server's span": (
+        changed(S, "haproxy-2", "SERVER", parent_id=id_of("haproxy-1", "SERVER")),
+        ["parent-wrong"],
+    ),
+    "the fake server hangs under the first HAProxy": (
+        changed(S, "fake-server", "GET", parent_id=id_of("haproxy-1", "CLIENT")),
+        ["parent-wrong"],
+    ),
+    "a span of another profile": (
+        changed(S, "haproxy-1", "transfer", name="TCP response"),
+        ["span-count", "span-unknown"],
+    ),
+    "the nine spans": (whole_trace(), ["span-unknown"]),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN_STREAMS)
+def test_a_broken_trace_of_streams_is_told_what_is_wrong_with_it(case: str) -> None:
+    spans, expected = BROKEN_STREAMS[case]
+    assert kinds(spans, STREAMS) == expected
+
+
+def test_a_wait_in_a_queue_is_a_phase_that_may_be_there() -> None:
+    client = id_of("haproxy-2", "CLIENT")
+    queue = replace(without(S, "x", "x")[0], span_id="ab" * 8, parent_id=client, name="queue", service="haproxy-2")
+    queue = replace(queue, kind="internal")
+    assert kinds([*S, queue], STREAMS) == []
+    assert kinds([*S, replace(queue, parent_id=id_of("haproxy-2", "SERVER"))], STREAMS) == ["parent-wrong"]
+
+
+def test_haproxys_own_answer_says_so_and_nobody_was_asked() -> None:
+    spans = refused_trace()
+    assert kinds(changed(spans, "haproxy-1", "SERVER", attributes={"haproxy.termination.state": "----"}), REFUSAL) == [
+        "termination"
+    ]
+    assert kinds(spans, STREAMS) == ["service-missing", "span-count"]
+    assert kinds(stream_trace(), REFUSAL) == ["service-unknown", "span-unknown", "termination"]
 
 
 def test_a_problem_names_the_span_and_says_what_it_should_be() -> None:
@@ -102,19 +175,19 @@ def test_processes_of_a_busy_machine_may_stamp_a_little_apart() -> None:
 
 
 def test_without_haproxy_the_fake_server_stands_alone() -> None:
-    alone = Expectation((), "fake-server")
+    alone = replace(CHAIN, haproxies=())
     assert check_trace(origin_spans("", 0), alone) == []
     assert kinds(whole_trace(), alone) == ["service-unknown"]
 
 
 def test_one_haproxy_is_a_chain_as_well() -> None:
     spans = haproxy_spans("haproxy-2", "", 0) + origin_spans(id_of("haproxy-2", "Server session"), 10)
-    assert check_trace(spans, Expectation(("haproxy-2",), "fake-server")) == []
+    assert check_trace(spans, replace(CHAIN, haproxies=("haproxy-2",))) == []
 
 
 def test_a_long_circle_of_parents_ends() -> None:
     first, second = id_of("haproxy-1", "Client session"), id_of("haproxy-1", "Frontend TCP request")
-    spans = changed(W, "haproxy-1", "Client session", parent_id=second)
+    spans = without(changed(W, "haproxy-1", "Client session", parent_id=second), "haproxy-1", "receive request")
     circle = [problem.about for problem in check_shape(spans) if problem.kind == "parent-circle"]
     assert circle == ["haproxy-1/Client session", "haproxy-1/Frontend TCP request"]
     assert first != second

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -15,6 +16,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,9 @@ import haproxy_versions
 import pytest
 from haproxy_versions import HaproxyVersion
 
-from demo.samples import DRAWING
+from demo.samples import DRAWING, REFUSED, STREAM, UPSTREAM
 from demo.test_children import wait_gone
+from haproxy_telemetry.demo.files import PROFILES, demo_files, options_of
 
 VERSIONS = haproxy_versions.discover().versions
 DEMO = [sys.executable, "-m", "haproxy_telemetry", "demo"]
@@ -51,9 +54,33 @@ def once(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Compl
     )
 
 
-@pytest.fixture(params=VERSIONS, ids=lambda version: version.name)
-def program(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return as_program(request.param, tmp_path)
+Runs = dict[tuple[str, str], "Future[subprocess.CompletedProcess[str]]"]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """A demo of every profile with every version, two at a time; most of a demo is waiting."""
+    pool = ThreadPoolExecutor(2)
+    env = {"COLUMNS": "100"}
+    try:
+        yield {
+            (version.name, profile): pool.submit(
+                once, "--json", "--profile", profile, "--haproxy", program, "--timeout", "25", env=env
+            )
+            for version in VERSIONS
+            for program in [as_program(version, tmp_path_factory.mktemp(version.name))]
+            for profile in PROFILES
+        }
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def told_by(runs: Runs, version: str, profile: str) -> dict[str, Any]:
+    """The object that a demo printed, which must say that all is well."""
+    done = runs[version, profile].result(SECONDS)
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert (done.returncode, told["ok"], told["problems"]) == (0, True, []), done.stderr
+    return told
 
 
 @pytest.fixture
@@ -68,7 +95,11 @@ class Staying:
         self.output = folder / "output"
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                [*DEMO, "--haproxy", program], stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                [*DEMO, "--haproxy", program],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={**os.environ, "TMPDIR": str(folder)},  # a killed one cannot take its files away
             )
 
     def wait_for(self, text: str) -> str:
@@ -100,74 +131,146 @@ def staying(newest: str, tmp_path: Path) -> Iterator[Staying]:
         demo.process.wait()
 
 
-def by_service_and_name(trace: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    return {(span["service"], span["name"]): span for span in trace["spans"]}
+Spans = dict[tuple[str, str], dict[str, Any]]
+
+NAMES = {"server": "SERVER", "client": "CLIENT"}
+DROPPED_ON = {"2.6": ("TCP response", "HTTP response")}  # by the generator: facts of the version, see docs/profiles.md
+
+
+def spans_of(trace: dict[str, Any], profile: str) -> Spans:
+    """By service and name; a stream's two spans by their kinds. None is there twice, but for a wait in a queue."""
+    known: Spans = {}
+    for span in trace["spans"]:
+        kind = "" if profile == "detailed" or span["service"] == "fake-server" else span["kind"]
+        known[span["service"], NAMES.get(kind, span["name"])] = span
+    assert len(known) == len(trace["spans"])
+    return known
+
+
+def drawing(profile: str, version: str) -> list[tuple[str, str | None]]:
+    if profile != "detailed":
+        return [(name, parent) for name, parent, *_ in STREAM]
+    left = [one for one in DRAWING if one[0] not in DROPPED_ON.get(version, ())]
+    return [(name, parent) for name, parent, *_ in [*left, ("receive request", DRAWING[0][0], 0, 1), *UPSTREAM]]
 
 
 @pytest.mark.timeout(120)
-def test_every_request_is_one_trace_over_three_services(program: str) -> None:
-    done = once("--json", "--haproxy", program)
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["ok"], told["problems"]) == (0, True, []), done.stderr
-
-    *traced, plain = told["traces"]
-    assert len(traced) == 5
-    for trace in traced:
-        spans = by_service_and_name(trace)
-        assert len(spans) == len(trace["spans"]) == 21
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("version", [version.name for version in VERSIONS])
+def test_every_request_is_one_trace_over_three_services(runs: Runs, version: str, profile: str) -> None:
+    told = told_by(runs, version, profile)
+    *passed_on, refused, plain = told["traces"]
+    root, waiting = ("HAProxy session", "Server session") if profile == "detailed" else ("SERVER", "CLIENT")
+    for trace in passed_on:
+        spans = spans_of(trace, profile)
         for haproxy in ("haproxy-1", "haproxy-2"):
-            for name, parent, _, _ in DRAWING:
-                if parent is not None:
-                    assert spans[haproxy, name]["parent_id"] == spans[haproxy, parent]["span_id"]
-        first, second = spans["haproxy-1", "HAProxy session"], spans["haproxy-2", "HAProxy session"]
+            here = {name for service, name in spans if service == haproxy} - {"queue"}
+            assert here == {name for name, _ in drawing(profile, version)}
+            for name, parent in drawing(profile, version):
+                assert parent is None or spans[haproxy, name]["parent_id"] == spans[haproxy, parent]["span_id"]
+        first, second = spans["haproxy-1", root], spans["haproxy-2", root]
         origin = spans["fake-server", trace["request"]["method"]]
-        assert second["parent_id"] == spans["haproxy-1", "Server session"]["span_id"]
-        assert origin["parent_id"] == spans["haproxy-2", "Server session"]["span_id"]
+        assert second["parent_id"] == spans["haproxy-1", waiting]["span_id"]
+        assert origin["parent_id"] == spans["haproxy-2", waiting]["span_id"]
         assert {span["kind"] for span in (first, second, origin)} == {"server"}
         assert first["attributes"]["http.response.status_code"] == trace["request"]["status"]
 
-    assert [trace["request"]["status"] for trace in traced] == [200, 200, 200, 404, 500]
-    assert len({trace["trace_id"] for trace in told["traces"]}) == 6
+    assert [trace["request"]["status"] for trace in [*passed_on, refused]] == [200, 200, 200, 404, 500, 403]
+    assert len({trace["trace_id"] for trace in told["traces"]}) == 7
     assert {span["service"] for span in plain["spans"]} == {"fake-server"}
+    assert (told["profile"], told["records"]) == (profile, {"taken": 11, "dropped": {}})
 
 
 @pytest.mark.timeout(120)
-def test_attributes_and_errors_follow_the_conventions(newest: str) -> None:
-    told = json.loads(once("--json", "--haproxy", newest).stdout)
-    get, called, _, missing, error = [by_service_and_name(trace) for trace in told["traces"][:5]]
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("version", [version.name for version in VERSIONS])
+def test_what_haproxy_answers_itself_is_a_whole_trace_too(runs: Runs, version: str, profile: str) -> None:
+    trace = told_by(runs, version, profile)["traces"][5]
+    spans = spans_of(trace, profile)
+    root = spans["haproxy-1", "HAProxy session" if profile == "detailed" else "SERVER"]
+    if profile != "detailed":
+        assert set(spans) == {("haproxy-1", name) for name, *_ in REFUSED}
+    assert {service for service, _ in spans} == {"haproxy-1"}
+    assert [span["kind"] for span in spans.values()].count("server") == 1
+    assert "client" not in {span["kind"] for span in spans.values()}
+    assert (root["attributes"]["http.response.status_code"], root["error"]) == (403, False)
+    assert root["attributes"]["haproxy.termination.reason"] == "HAProxy refused the request"
+    assert root["attributes"]["haproxy.termination.cause"] == "proxy"
+    assert root["parent_id"] is None
 
-    root = called["haproxy-1", "HAProxy session"]["attributes"]
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("version", [version.name for version in VERSIONS])
+def test_attributes_and_errors_follow_the_conventions(runs: Runs, version: str, profile: str) -> None:
+    told = told_by(runs, version, profile)
+    get, called, _, missing, error = [spans_of(trace, profile) for trace in told["traces"][:5]]
+    first, waiting = ("HAProxy session", "Server session") if profile == "detailed" else ("SERVER", "CLIENT")
+
+    root = called["haproxy-1", first]["attributes"]
     assert root["http.request.method"] == "GET"
     assert (root["url.path"], root["url.query"], root["url.scheme"]) == ("/api/items", "page=2", "http")
     assert (root["server.address"], root["client.address"]) == ("127.0.0.1", "127.0.0.1")
-    assert "url.query" not in get["haproxy-1", "HAProxy session"]["attributes"]
-    client = called["haproxy-2", "Server session"]
+    assert "url.query" not in get["haproxy-1", first]["attributes"]
+    client = called["haproxy-2", waiting]
     assert client["kind"] == "client"
     assert client["attributes"]["server.port"] == told["ports"]["fake-server"]
     assert client["attributes"]["haproxy.server.name"] == "next"
 
-    def failed(spans: dict[tuple[str, str], dict[str, Any]]) -> set[str]:
+    def failed(spans: Spans) -> set[str]:
         return {name for (service, name), span in spans.items() if span["error"] and service == "haproxy-1"}
 
     assert failed(get) == set()
-    assert failed(missing) == {"Server session"}
-    assert failed(error) == {"Server session", "HAProxy session"}
-    assert error["haproxy-1", "HAProxy session"]["attributes"]["error.type"] == "500"
+    assert failed(missing) == {waiting}
+    assert failed(error) == {waiting, first}
+    assert error["haproxy-1", first]["attributes"]["error.type"] == "500"
 
     traceparent = told["traces"][1]["request"]["traceparent"].split("-")
     assert told["traces"][1]["trace_id"] == traceparent[1]
-    assert called["haproxy-1", "HAProxy session"]["parent_id"] == traceparent[2]
+    assert called["haproxy-1", first]["parent_id"] == traceparent[2]
 
 
 @pytest.mark.timeout(120)
 def test_people_get_ticks_and_a_waterfall_and_no_colours_in_a_file(newest: str) -> None:
     done = once("--haproxy", newest, env={"COLUMNS": "80"})
     assert done.returncode == 0, done.stdout
-    assert "✔ sent 6 requests: 5 of 5 traces complete, 21 spans each, 0 broken parents" in done.stdout
-    assert "✔ without SPOE: answered, and no trace of HAProxy" in done.stdout
+    assert "✔ profile standard " in done.stdout
+    assert re.search(r"✔ sent 7 requests: 6 of 6 traces complete, 2-1[5-7] spans each, 0 broken parents", done.stdout)
+    assert "✔ not traced: answered, and no span of a HAProxy" in done.stdout
+    assert "✔ 11 records\n" in done.stdout
+    assert "  haproxy-1: HAProxy refused the request\n" in done.stdout
     assert "█" in done.stdout
     assert "\x1b" not in done.stdout
     assert "Ctrl-C" not in done.stdout
+
+
+def shape_of_page(text: str) -> list[str]:
+    """What stays from run to run: no times, ids, bars, versions nor paths, and no phases, which may take no time."""
+    lines = []
+    for line in text.splitlines():
+        if (
+            re.search(r" (receive|queue|connect|wait|transfer)\b.* [rqcwt]+$", line)
+            or "is busy" in line
+            or not line.strip()
+        ):
+            continue
+        line = re.sub(r"(HAProxy|demo|haproxy-telemetry) [0-9][^ ]*( +/.*| +ray.*)?", r"\1", line)
+        line = re.sub(r"(✔ HAProxy) .*|[0-9a-f]{32}|[█▏▎▍▌▋▊▉]+|[0-9]+[-:0-9.]*(ms|µs|s\b)?|spans each", r"\1", line)
+        lines.append(" ".join(line.split()))
+    return lines
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("page", ["README.md", "docs/demo.md"])
+def test_what_the_pages_show_is_what_it_prints(runs: Runs, page: str) -> None:
+    """The first trace is shown whole; what stands behind it may be left out."""
+    text = (Path(__file__).parents[2] / page).read_text()
+    shown = next(block for block in text.split("```") if "✔ sent" in block)
+    shown = shown[shown.index("haproxy-telemetry 0") :].partition("\n  HAProxy stats")[0]
+    printed = shape_of_page(runs[VERSIONS[0].name, "standard"].result(SECONDS).stderr)
+    lines = shape_of_page(shown)
+    assert lines == printed[: len(lines)]
+    assert "fake-server render" in lines
 
 
 @pytest.mark.timeout(120)
@@ -185,6 +288,21 @@ def test_busy_ports_get_the_next_free_ones_and_a_line(newest: str) -> None:
     assert told["ok"]
     assert told["ports"]["agent"] != 7000
     assert f"port 7000 is busy: the agent is on {told['ports']['agent']} instead" in done.stderr
+
+
+@pytest.mark.timeout(120)
+def test_without_records_no_trace_is_right_and_the_records_are_counted(newest: str, tmp_path: Path) -> None:
+    """The second HAProxy sends its records to nobody."""
+    program = tmp_path / "mute"
+    program.write_text(
+        f'#!/bin/sh\n[ "$SERVICE_NAME" = haproxy-2 ] && export RECORDS=127.0.0.1:9\nexec {newest} "$@"\n'
+    )
+    program.chmod(0o755)
+    done = once("--json", "--profile", "zero-wait", "--timeout", "1", "--haproxy", str(program))
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["ok"], told["records"]) == (1, False, {"taken": 6, "dropped": {}})
+    assert {problem["kind"] for problem in told["traces"][0]["problems"]} == {"parent-missing", "service-missing"}
+    assert told["traces"][5]["ok"]
 
 
 @pytest.mark.timeout(120)
@@ -221,22 +339,21 @@ def test_a_haproxy_that_ends_at_once_is_an_error_with_its_words(newest: str, tmp
 
 @pytest.mark.timeout(120)
 def test_a_broken_trace_is_told_and_fails(newest: str, tmp_path: Path) -> None:
-    """The second HAProxy runs with a spoe.cfg that names another span."""
-    source = Path(__file__).parents[2] / "demo"
-    for name in ("haproxy.cfg", "spoe.cfg"):
-        (tmp_path / name).write_text((source / name).read_text().replace('"TCP response"', '"TCP answer"'))
+    """The second HAProxy runs with a SPOE file that names another span."""
+    for name, text in demo_files(options_of("detailed", VERSIONS[-1].full)).items():
+        (tmp_path / name).write_text(text.replace('"Client session"', '"Client"'))
     program = tmp_path / "other"
     program.write_text(
         f'#!/bin/sh\n[ "$SERVICE_NAME$1" = haproxy-2-db ] && set -- -db -f {tmp_path}/haproxy.cfg\nexec {newest} "$@"\n'
     )
     program.chmod(0o755)
-    done = once("--json", "--timeout", "3", "--haproxy", str(program))
+    done = once("--json", "--profile", "detailed", "--timeout", "1", "--haproxy", str(program))
     told = json.loads(done.stdout)
     assert (done.returncode, told["ok"]) == (1, False)
     kinds = {problem["kind"] for trace in told["traces"][:5] for problem in trace["problems"]}
     assert kinds == {"span-count", "span-unknown"}
-    assert told["traces"][5]["ok"]
-    assert "0 of 5 traces complete" in done.stderr
+    assert [trace["ok"] for trace in told["traces"]] == [False] * 5 + [True] * 2
+    assert "1 of 6 traces complete" in done.stderr
 
 
 @pytest.mark.timeout(120)

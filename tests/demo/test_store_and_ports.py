@@ -8,7 +8,14 @@ from dataclasses import replace
 import pytest
 
 from demo.samples import whole_trace
-from haproxy_telemetry.demo.ports import USUAL_PORTS, NoFreePortError, choose_ports, own_turn, port_is_free
+from haproxy_telemetry.demo.ports import (
+    USUAL_PORTS,
+    NoFreePortError,
+    choose_ports,
+    own_turn,
+    port_is_free,
+    udp_port_is_free,
+)
 from haproxy_telemetry.demo.store import TraceStore
 
 
@@ -78,6 +85,14 @@ def test_a_port_is_busy_while_somebody_listens_and_free_afterwards() -> None:
             served.close()  # this side closes first: the port lingers in TIME_WAIT
             assert client.recv(1) == b""
     assert port_is_free(port)
+
+
+def test_a_port_for_datagrams_is_looked_at_by_itself() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        port = receiver.getsockname()[1]
+        assert not udp_port_is_free(port)
+    assert udp_port_is_free(port)
 
 
 def test_a_port_of_all_addresses_is_busy_as_well() -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.samples import BEGIN, MS, changed, id_of, whole_trace
-from haproxy_telemetry.demo.records import SpanRecord
+from haproxy_telemetry.demo.records import PHASES, SpanRecord, is_phase
 from haproxy_telemetry.demo.waterfall import DURATION_CELLS, Style, cells, cut, format_duration, printable, waterfall
 
 
@@ -24,16 +25,55 @@ def test_the_tree_the_bars_and_the_durations() -> None:
     ]
 
 
+def nine_spans() -> list[SpanRecord]:
+    return [one for one in whole_trace() if not is_phase(one)]
+
+
 def test_every_line_fits_and_every_span_has_one_whatever_the_width() -> None:
-    spans = whole_trace()
+    spans = nine_spans()
     for width in range(1, 200):
         lines = waterfall(spans, width)
         assert len(lines) == len(spans)
         assert max(cells(line) for line in lines) <= width
 
 
+def phases(*lasted: tuple[str, int, int]) -> list[SpanRecord]:
+    """A request of 100 ms with these phases, in any order."""
+    parts = [span(name, "a", start, end) for name, start, end in lasted]
+    return [*reversed(parts), span("a", "", 0, 100)]
+
+
+def test_phases_share_a_line_whose_bar_is_of_their_initials() -> None:
+    spans = phases(("receive request", 0, 10), ("queue", 10, 30), ("connect", 30, 31), ("wait for response", 31, 80),
+                   ("transfer", 80, 100))  # fmt: skip
+    assert waterfall(spans, 65) == [
+        " s a                                         ████████████ 100ms",
+        " s   receive, queue, connect, wait, transfer rqqcwwwwwttt",
+    ]
+
+
+def test_phases_that_took_no_time_are_left_out_unless_one_broke() -> None:
+    spans = phases(("receive request", 0, 0), ("connect", 0, 0))
+    assert len(waterfall(spans, 80)) == 1
+    broken = [replace(one, error=one.name == "connect") for one in spans]
+    assert [line.split() for line in waterfall(broken, 80)][1] == ["!s", "connect", "c"]
+
+
+def test_a_span_with_the_name_of_a_phase_and_parts_of_its_own_has_a_line_of_its_own() -> None:
+    spans = [*phases(("queue", 0, 50)), span("job", "queue", 10, 20)]
+    assert [line.split()[1] for line in waterfall(spans, 80)] == ["a", "queue", "job"]
+
+
+def test_a_clients_span_says_to_whom_and_an_error_why() -> None:
+    client = replace(span("GET", "", 0, 9), kind="client", attributes={"haproxy.server.name": "app1"})
+    failed = replace(client, error=True, attributes={**client.attributes, "error.type": "connect_error"})
+    assert waterfall([client], 80)[0].startswith(" s GET → app1 █")
+    assert waterfall([failed], 80)[0].startswith("!s GET → app1 (connect_error) █")
+    assert waterfall([failed], 80, Style(unicode=False))[0].startswith("!s GET -> app1 (connect_error) #")
+
+
 def test_narrow_terminals_lose_indentation_first_and_bars_next() -> None:
-    spans = whole_trace()
+    spans = nine_spans()
     wide, narrow, tiny = waterfall(spans, 100), waterfall(spans, 52), waterfall(spans, 30)
     assert wide[1].index("Client") == wide[0].index("HAProxy") + 2
     assert narrow[1].index("Client") == narrow[0].index("HAProxy")
@@ -45,7 +85,7 @@ def test_narrow_terminals_lose_indentation_first_and_bars_next() -> None:
 
 def test_the_own_services_spans_come_before_the_next_services() -> None:
     services = [line.split()[0] for line in waterfall(whole_trace(), 100)]
-    assert services == ["haproxy-1"] * 9 + ["haproxy-2"] * 9 + ["fake-server"] * 2
+    assert services == ["haproxy-1"] * 11 + ["haproxy-2"] * 11 + ["fake-server"] * 2
 
 
 def test_no_colour_but_when_asked_for_and_the_text_stays_the_same() -> None:
@@ -120,7 +160,7 @@ def test_a_cut_text_fits(text: str, limit: int) -> None:
             trace_id=st.just("t"),
             span_id=st.sampled_from("abcd"),
             parent_id=st.sampled_from(["", *"abcdx"]),
-            name=st.text(max_size=12),
+            name=st.text(max_size=12) | st.sampled_from(PHASES),
             service=st.text(max_size=8),
             start_ns=st.integers(0, 2**64 - 1),
             end_ns=st.integers(0, 2**64 - 1),
@@ -133,7 +173,8 @@ def test_a_cut_text_fits(text: str, limit: int) -> None:
 )
 def test_any_spans_become_lines_that_fit(spans: list[SpanRecord], width: int, unicode: bool) -> None:
     lines = waterfall(spans, width, Style(unicode=unicode))
-    assert len(lines) == len(spans)
+    assert len(lines) <= len(spans)
+    assert sum(not is_phase(span) for span in spans) <= len(lines)
     assert all(cells(line) <= width for line in lines)
 
 

@@ -19,7 +19,7 @@ defaults
     timeout http-request 5s
 """
 
-DETAILED: str = (Path(__file__).parents[2] / "demo" / "spoe.cfg").read_text()
+DETAILED: str = (Path(__file__).parents[2] / "demo" / "opentracing" / "spoe.cfg").read_text()
 """The profile `detailed` as people get it: engine `otel`, prefix `otel`, backend `tracing-agent`, all eight events."""
 
 REQUEST_SIDE = """\

@@ -278,3 +278,27 @@ def test_what_is_remembered_of_streams_is_bounded_however_long_their_ids() -> No
         lab.record(end(key=key))
     assert lab.stats.get("records_dropped", "late") == 10
     assert sum(len(key) for key in lab.assembler._gone) <= 10 * 32
+
+
+def test_to_make_room_streams_that_have_ended_go_before_those_that_live() -> None:
+    lab = Laboratory(limits=LIMITS._replace(max_traces=10))
+    lab.notify(request_message(id=b"a web socket"))
+    for n in range(100):
+        lab.record(end(key=b"s%d" % n))
+    assert lab.stats.get("traces_incomplete", "max_traces") == 0
+    assert len(lab.assembler._leaving) <= 10
+    lab.record(end(key=b"a web socket"))
+    lab.expire(GRACE)
+    assert len(lab.finished) == 101
+
+
+def test_the_bytes_of_records_are_bounded_and_a_large_one_still_ends_its_stream() -> None:
+    lab = Laboratory(limits=LIMITS._replace(max_bytes=10_000, max_trace_bytes=1_200))
+    lab.notify(request_message())
+    lab.record(end())
+    for n in range(100):
+        lab.record(end(key=b"s%d" % n))
+    assert lab.assembler._bytes <= 10_000
+    lab.expire(GRACE)
+    assert len(lab.finished) == 101
+    assert all(b"haproxy.incomplete" not in dict(trace.spans[0].attributes) for trace in lab.finished)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
+from haproxy_telemetry.demo.files import DEFAULT_PROFILE, PROFILES
+
 if TYPE_CHECKING:
     from haproxy_telemetry.demo.report import Page
 
@@ -21,7 +23,14 @@ FALLBACK_WIDTH = 100
 
 @click.command(
     epilog="Exit codes: 0 every trace was right, 1 one was broken or something failed, 2 wrong usage,"
-    " 130 interrupted before the proof. The HAProxy files that it uses are there to be copied: see docs/demo.md."
+    " 130 interrupted before the proof. The HAProxy files are there to be copied: see docs/demo.md."
+)
+@click.option(
+    "--profile",
+    type=click.Choice(PROFILES),
+    default=DEFAULT_PROFILE,
+    show_default=True,
+    help="What HAProxy tells while a request is served: each event, one, or none. The record ends all of them.",
 )
 @click.option("--once", is_flag=True, help="Prove it and stop, instead of staying for your own requests.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: print one JSON object, logs go to standard error.")
@@ -36,7 +45,9 @@ FALLBACK_WIDTH = 100
 )
 @click.option("--verbose", "-v", is_flag=True, help="Show what HAProxies, agent and fake server print.")
 @click.pass_context
-def demo(ctx: click.Context, /, once: bool, as_json: bool, haproxy: str | None, timeout: float, verbose: bool) -> None:
+def demo(
+    ctx: click.Context, /, profile: str, once: bool, as_json: bool, haproxy: str | None, timeout: float, verbose: bool
+) -> None:
     """Show traces of two HAProxies and an origin, on this machine.
 
     No Docker, no root, everything on 127.0.0.1. It sends requests, checks that each became one trace over
@@ -49,6 +60,7 @@ def demo(ctx: click.Context, /, once: bool, as_json: bool, haproxy: str | None, 
 
     stream = sys.stderr if as_json else sys.stdout
     options = story.Options(
+        profile=profile,
         haproxy=haproxy,
         once=once,
         json=as_json,

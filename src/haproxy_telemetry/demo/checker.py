@@ -1,8 +1,8 @@
 """Is this one trace, whole and rightly joined? Pure: spans in, a list of problems out, empty when all is well.
 
-What a whole trace is, for the demo's topology: every HAProxy gives the nine spans of ``spoe.cfg`` with the
-parents drawn there, and the first span of each service hangs under the span of the service before it that
-waited for it ("Server session").
+What a whole trace is: every HAProxy gives the spans of its profile's shape with the parents that are drawn there,
+each was ended by its record, and the first span of each service hangs under the span of the service before it that
+waited for it.
 """
 
 from __future__ import annotations
@@ -11,22 +11,11 @@ from collections import Counter
 from dataclasses import dataclass
 
 from haproxy_telemetry.demo.records import SpanRecord
+from haproxy_telemetry.demo.shapes import Shape
 
-HAPROXY_ROOT = "HAProxy session"
-UPSTREAM_SPAN = "Server session"
-
-# Each span of a HAProxy, and its parent of the same HAProxy.
-HAPROXY_SPANS: dict[str, str | None] = {
-    HAPROXY_ROOT: None,
-    "Client session": HAPROXY_ROOT,
-    "Frontend TCP request": "Client session",
-    "Frontend HTTP request": "Frontend TCP request",
-    "Backend TCP request": "Frontend HTTP request",
-    "Backend HTTP request": "Backend TCP request",
-    UPSTREAM_SPAN: HAPROXY_ROOT,
-    "TCP response": UPSTREAM_SPAN,
-    "HTTP response": "TCP response",
-}
+# Attributes of a HAProxy's first span that only the record can tell, and the mark of a trace that nobody ended.
+ENDED, REASON, CAUSE = "haproxy.termination.state", "haproxy.termination.reason", "haproxy.termination.cause"
+INCOMPLETE = "haproxy.incomplete"
 
 # Agent and origin look at clocks of their own, when their process gets to it: a busy machine shifts them.
 CLOCK_TOLERANCE_NS = 100_000_000
@@ -49,9 +38,11 @@ class Problem:
 class Expectation:
     """What a request must leave behind: these HAProxies in their order, then the origin.
 
-    ``caller_span_id`` is the parent that the caller's ``traceparent`` named, "" where the trace begins here.
+    ``origin`` is "" where the last HAProxy gives the answer. ``caller_span_id`` is the parent that the caller's
+    ``traceparent`` named, "" where the trace begins here.
     """
 
+    shape: Shape
     haproxies: tuple[str, ...]
     origin: str
     caller_span_id: str = ""
@@ -64,9 +55,11 @@ def check_trace(spans: list[SpanRecord], expected: Expectation) -> list[Problem]
         return [Problem("no-spans", "", "no span of this trace came")]
     problems = check_shape(spans, expected.caller_span_id)
     problems += _check_trace_id(spans, expected.trace_id)
-    problems += _check_services(spans, {*expected.haproxies, expected.origin})
+    problems += _check_services(spans, {*expected.haproxies, expected.origin} - {""})
     for service in expected.haproxies:
-        problems += _check_haproxy([span for span in spans if span.service == service], service)
+        answers = not expected.origin and service == expected.haproxies[-1]
+        here = [span for span in spans if span.service == service]
+        problems += _check_haproxy(here, service, expected.shape, answers) if here else []
     return problems + _check_chain(spans, expected)
 
 
@@ -148,45 +141,66 @@ def _check_services(spans: list[SpanRecord], expected: set[str]) -> list[Problem
     return missing + [Problem("service-unknown", name, "has no place here") for name in sorted(found - expected)]
 
 
-def _check_haproxy(spans: list[SpanRecord], service: str) -> list[Problem]:
-    """The nine spans, each once, under the right one of the same HAProxy."""
-    if not spans:
-        return []  # said already
-    count = Counter(span.name for span in spans)
-    problems = [
-        Problem("span-count", f"{service}/{name}", f"is there {count[name]} times, not once")
-        for name in HAPROXY_SPANS
-        if count[name] != 1
-    ]
-    problems += [
-        Problem("span-unknown", f"{service}/{name}", "has no place here")
-        for name in sorted(count.keys() - HAPROXY_SPANS.keys())
-    ]
-    by_name = {span.name: span for span in spans}
-    for name, parent in HAPROXY_SPANS.items():
+def _check_haproxy(spans: list[SpanRecord], service: str, shape: Shape, answers: bool) -> list[Problem]:
+    """The spans of the shape, each once, under the right one of the same HAProxy, and ended by the record."""
+    wanted = shape.answered if answers else shape.passed_on
+    count = Counter(shape.name(span) for span in spans)
+    problems = _check_names(count, service, wanted, shape.maybe)
+    by_name = {name: span for span in spans if count[name := shape.name(span)] == 1}
+    for name, parent in {**wanted, **shape.maybe}.items():
         if parent and name in by_name and parent in by_name and by_name[name].parent_id != by_name[parent].span_id:
             problems.append(Problem("parent-wrong", f"{service}/{name}", f"its parent must be {parent}"))
-    return problems
+    root = by_name.get(shape.root)
+    return problems + (_check_end(root, f"{service}/{shape.root}", answers) if root else [])
+
+
+def _check_names(
+    count: Counter[str], service: str, wanted: dict[str, str | None], maybe: dict[str, str]
+) -> list[Problem]:
+    problems = [
+        Problem("span-count", f"{service}/{name}", f"is there {count[name]} times, not once")
+        for name in wanted
+        if count[name] != 1
+    ]
+    return problems + [
+        Problem("span-unknown", f"{service}/{name}", "has no place here")
+        for name in sorted(count.keys() - wanted.keys() - maybe.keys())
+    ]
+
+
+def _check_end(root: SpanRecord, name: str, answers: bool) -> list[Problem]:
+    """The record came; where HAProxy gave the answer, it says so."""
+    if root.kind != "server":
+        return [Problem("kind", name, f"is of kind {root.kind}, not server")]
+    if root.attributes.get(INCOMPLETE):
+        return [Problem("incomplete", name, "nobody told its end: no record came in time")]
+    if ENDED not in root.attributes:
+        return [Problem("record-missing", name, f"has no {ENDED}: its record did not come")]
+    if answers and (not root.attributes.get(REASON) or root.attributes.get(CAUSE) != "proxy"):
+        return [Problem("termination", name, "does not say that HAProxy gave the answer")]
+    return []
 
 
 def _check_chain(spans: list[SpanRecord], expected: Expectation) -> list[Problem]:
-    """Each service's first span is a child of the "Server session" of the HAProxy before it."""
+    """Each service's first span is a child of the span of the HAProxy before it that waited for it."""
     if not expected.haproxies:
         return []
-    roots = [(name, _find(spans, name, HAPROXY_ROOT)) for name in expected.haproxies[1:]]
-    roots.append((expected.origin, _first_server_span(spans, expected.origin)))
+    shape = expected.shape
+    roots = [(name, _find(spans, name, shape.root, shape)) for name in expected.haproxies[1:]]
+    if expected.origin:
+        roots.append((expected.origin, _first_server_span(spans, expected.origin)))
     problems = []
-    for before, (service, root) in zip(expected.haproxies, roots, strict=True):
-        waiting = _find(spans, before, UPSTREAM_SPAN)
+    for before, (service, root) in zip(expected.haproxies, roots, strict=False):
+        waiting = _find(spans, before, shape.upstream, shape)
         if root is None and service == expected.origin and any(span.service == service for span in spans):
             problems.append(Problem("span-count", service, "has no span of kind server"))
         if root is not None and waiting is not None and root.parent_id != waiting.span_id:
-            problems.append(Problem("parent-wrong", _name(root), f"its parent must be {before}/{UPSTREAM_SPAN}"))
+            problems.append(Problem("parent-wrong", _name(root), f"its parent must be {before}/{shape.upstream}"))
     return problems
 
 
-def _find(spans: list[SpanRecord], service: str, name: str) -> SpanRecord | None:
-    return next((span for span in spans if span.service == service and span.name == name), None)
+def _find(spans: list[SpanRecord], service: str, name: str, shape: Shape) -> SpanRecord | None:
+    return next((span for span in spans if span.service == service and shape.name(span) == name), None)
 
 
 def _first_server_span(spans: list[SpanRecord], service: str) -> SpanRecord | None:

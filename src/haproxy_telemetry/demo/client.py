@@ -7,6 +7,8 @@ import json
 import secrets
 from dataclasses import dataclass, field
 
+from haproxy_telemetry.demo.files import REFUSED_PATH
+
 SECONDS = 10.0
 
 USER_AGENT = "haproxy-telemetry-demo"
@@ -24,19 +26,23 @@ class RequestFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. ``entry`` names its port; ``caller`` is the trace id and the span id of its traceparent."""
+    """One request. ``entry`` names its port; ``caller`` is the trace id and the span id of its traceparent.
+
+    ``refused``: the first HAProxy gives the answer.
+    """
 
     title: str
     method: str
     path: str
-    status: int  # that the fake server answers
+    status: int  # of the answer
     entry: str = "haproxy-1"
     body: bytes | None = None
     caller: tuple[str, str] | None = None
+    refused: bool = False
 
     @property
     def traced(self) -> bool:
-        """It goes through the ports with SPOE."""
+        """It goes through the ports that are traced."""
         return not self.entry.endswith("-plain")
 
     @property
@@ -67,7 +73,8 @@ def demo_requests() -> list[Request]:
         Request("POST", "POST", "/api/items", 200, body=b'{"name": "item"}'),
         Request("GET, answered 404", "GET", "/missing", 404),
         Request("GET, answered 500", "GET", "/error", 500),
-        Request("GET without SPOE", "GET", "/", 200, entry="haproxy-1-plain"),
+        Request("GET, refused by HAProxy", "GET", REFUSED_PATH, 403, refused=True),
+        Request("GET, not traced", "GET", "/", 200, entry="haproxy-1-plain"),
     ]
 
 

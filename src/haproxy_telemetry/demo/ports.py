@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 # Name, and the port that the reference topology gives it.
-USUAL_PORTS = {
+TCP_PORTS = {
     "haproxy-1": 7001,
     "haproxy-2": 7002,
     "haproxy-1-plain": 8001,
@@ -21,6 +21,8 @@ USUAL_PORTS = {
     "agent": 7000,
     "otlp": 4318,
 }
+UDP_PORTS = {"records": 7514}
+USUAL_PORTS = TCP_PORTS | UDP_PORTS
 FURTHEST = 1000  # how far from the usual port a free one is looked for
 
 
@@ -65,6 +67,11 @@ def _bound(lock: socket.socket, name: str) -> bool:
     return True
 
 
+def free_ports() -> dict[str, int]:
+    """Return a port for each name, free at this moment."""
+    return choose_ports(TCP_PORTS, port_is_free) | choose_ports(UDP_PORTS, udp_port_is_free)
+
+
 def choose_ports(usual: Mapping[str, int], is_free: Callable[[int], bool]) -> dict[str, int]:
     """Return a port for each name: the usual one if ``is_free`` says so, else the next that nobody wants."""
     chosen: dict[str, int] = {}
@@ -86,6 +93,16 @@ def port_is_free(port: int) -> bool:
             probe.bind(("127.0.0.1", port))
             # Two sockets may be bound, but only one of them listens.
             probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def udp_port_is_free(port: int) -> bool:
+    """Say whether somebody may receive datagrams on 127.0.0.1:``port`` now."""
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
         except OSError:
             return False
     return True

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from haproxy_telemetry.demo.checker import Expectation, Problem, check_shape, check_trace
 from haproxy_telemetry.demo.client import TRACESTATE, USER_AGENT, Answer, Request
 from haproxy_telemetry.demo.records import SpanRecord, roots_of, services_of
+from haproxy_telemetry.demo.shapes import Shape
 from haproxy_telemetry.demo.topology import HAPROXIES, ORIGIN
 
 
@@ -31,14 +32,15 @@ def trace_id_of(request: Request, answer: Answer) -> str:
     return answer.trace_id if request.traced else str(answer.echo.get("trace_id", ""))
 
 
-def judge(request: Request, answer: Answer, spans: list[SpanRecord]) -> Verdict:
+def judge(request: Request, answer: Answer, spans: list[SpanRecord], shape: Shape) -> Verdict:
     """Judge one request by its answer and its spans."""
     problems = _judge_answer(request, answer)
     if request.traced:
         trace_id, caller_span_id = request.caller or (answer.trace_id, "")
-        problems += check_trace(spans, Expectation(HAPROXIES, ORIGIN, caller_span_id, trace_id))
-    else:
-        problems += _judge_plain(spans)
+        way, origin = (HAPROXIES[:1], "") if request.refused else (HAPROXIES, ORIGIN)
+        problems += check_trace(spans, Expectation(shape, way, origin, caller_span_id, trace_id))
+    else:  # the fake server begins a trace of its own, and no HAProxy is in it
+        problems += check_trace(spans, Expectation(shape, (), ORIGIN))
     return Verdict(request, answer, trace_id_of(request, answer), spans, problems)
 
 
@@ -51,7 +53,7 @@ def with_strays(verdicts: list[Verdict], spans: list[SpanRecord]) -> list[Verdic
     return [*verdicts[:-1], replace(verdicts[-1], problems=[*verdicts[-1].problems, *problems])]
 
 
-def is_whole(spans: list[SpanRecord]) -> bool:
+def is_whole(spans: list[SpanRecord], shape: Shape) -> bool:
     """Say whether a trace of somebody's own request is complete: nothing more has to be waited for.
 
     A first span with a parent may have its parents on their way, unless it is the first HAProxy's.
@@ -60,7 +62,7 @@ def is_whole(spans: list[SpanRecord]) -> bool:
     if len(roots) != 1 or (roots[0].parent_id and roots[0].service != HAPROXIES[0]):
         return False
     through = tuple(name for name in HAPROXIES if name in services_of(spans))
-    return not check_trace(spans, Expectation(through, ORIGIN, roots[0].parent_id))
+    return any(not check_trace(spans, Expectation(shape, through, end, roots[0].parent_id)) for end in (ORIGIN, ""))
 
 
 def problems_of(spans: list[SpanRecord]) -> list[Problem]:
@@ -74,8 +76,10 @@ def _judge_answer(request: Request, answer: Answer) -> list[Problem]:
     if answer.status != request.status:
         problems.append(Problem("status", "", f"the answer was {answer.status}, not {request.status}"))
     if bool(answer.trace_id) != request.traced:
-        missing = "no x-trace-id: HAProxy got no answer from the agent" if request.traced else "HAProxy traced it"
+        missing = "the answer has no x-trace-id" if request.traced else "HAProxy traced it"
         problems.append(Problem("trace-id-header", "", missing))
+    if request.refused:
+        return problems
     arrived = answer.echo.get("traceparent")
     if request.traced and str(arrived).split("-")[1:2] != [answer.trace_id]:
         problems.append(Problem("traceparent", ORIGIN, f"it got the traceparent {arrived}"))
@@ -84,8 +88,3 @@ def _judge_answer(request: Request, answer: Answer) -> list[Problem]:
     if request.caller is not None and answer.echo.get("tracestate") != TRACESTATE:
         problems.append(Problem("tracestate", ORIGIN, f"it got {answer.echo.get('tracestate')}, not {TRACESTATE}"))
     return problems
-
-
-def _judge_plain(spans: list[SpanRecord]) -> list[Problem]:
-    """Without SPOE the fake server begins a trace of its own, and no HAProxy is in it."""
-    return check_trace(spans, Expectation((), ORIGIN))

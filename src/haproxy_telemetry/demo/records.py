@@ -28,6 +28,15 @@ class SpanRecord:
         return max(0, self.end_ns - self.start_ns)
 
 
+# HAProxy's timers as spans (docs/records.md).
+PHASES = ("receive request", "queue", "tarpit", "connect", "wait for response", "transfer")
+
+
+def is_phase(span: SpanRecord) -> bool:
+    """Say whether a span is a phase of the stream above it."""
+    return span.kind == "internal" and span.name in PHASES
+
+
 def roots_of(spans: list[SpanRecord]) -> list[SpanRecord]:
     """Return the spans whose parent isn't among them (it may be the caller's), in order of time."""
     known = {span.span_id for span in spans}

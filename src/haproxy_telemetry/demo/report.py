@@ -9,6 +9,7 @@ from datetime import datetime
 from haproxy_telemetry import __version__
 from haproxy_telemetry.demo.binary import Haproxy
 from haproxy_telemetry.demo.checker import Problem
+from haproxy_telemetry.demo.counters import RecordCounters
 from haproxy_telemetry.demo.ports import USUAL_PORTS
 from haproxy_telemetry.demo.proof import Verdict
 from haproxy_telemetry.demo.records import SpanRecord, roots_of
@@ -18,13 +19,21 @@ MAX_PROBLEMS = 12  # lines of one trace
 
 # Ports whose names are not those of their programs.
 _LABELS = {
-    "haproxy-1-plain": "haproxy-1 without SPOE",
-    "haproxy-2-plain": "haproxy-2 without SPOE",
+    "haproxy-1-plain": "haproxy-1, not traced,",
+    "haproxy-2-plain": "haproxy-2, not traced,",
     "stats": "haproxy-1's statistics page",
     "stats-2": "haproxy-2's statistics page",
     "fake-server": "the fake server",
     "agent": "the agent",
     "otlp": "the OTLP receiver",
+    "records": "the agent's port for records",
+}
+
+# What HAProxy says of a request, and when.
+_PROFILES = {
+    "detailed": "each event, and the record at the end",
+    "standard": "one event, and the record at the end",
+    "zero-wait": "the record at the end, nothing before",
 }
 
 
@@ -46,10 +55,11 @@ def title() -> str:
     return f"haproxy-telemetry {__version__}  demo (no Docker, everything on 127.0.0.1)"
 
 
-def haproxy_lines(haproxy: Haproxy, page: Page) -> list[str]:
-    """Say which HAProxy it is."""
+def haproxy_lines(haproxy: Haproxy, profile: str, page: Page) -> list[str]:
+    """Say which HAProxy it is, and what it is told to do."""
     lines = [f"  {page.mark(True)} {'HAProxy ' + haproxy.version:<28} {haproxy.source}"]
-    return lines + ([f"  {page.mark(False)} {haproxy.warning}"] if haproxy.warning else [])
+    lines += [f"  - {haproxy.note}"] if haproxy.note else []
+    return [*lines, f"  {page.mark(True)} {'profile ' + profile:<28} {_PROFILES[profile]}"]
 
 
 def moved_lines(ports: Mapping[str, int]) -> list[str]:
@@ -65,10 +75,11 @@ def running_lines(ports: Mapping[str, int], page: Page) -> list[str]:
     """Say what runs, and where."""
     tick = page.mark(True)
     return [
-        f"  {tick} haproxy-1    :{ports['haproxy-1']} with SPOE   :{ports['haproxy-1-plain']} without",
-        f"  {tick} haproxy-2    :{ports['haproxy-2']} with SPOE   :{ports['haproxy-2-plain']} without",
+        f"  {tick} haproxy-1    :{ports['haproxy-1']} traced   :{ports['haproxy-1-plain']} not",
+        f"  {tick} haproxy-2    :{ports['haproxy-2']} traced   :{ports['haproxy-2-plain']} not",
         f"  {tick} fake server  :{ports['fake-server']} (OpenTelemetry SDK)",
-        f"  {tick} agent        :{ports['agent']} (SPOP)        {tick} OTLP receiver :{ports['otlp']}",
+        f"  {tick} agent        :{ports['agent']} SPOP     :{ports['records']}/udp records",
+        f"  {tick} receiver     :{ports['otlp']} OTLP",
     ]
 
 
@@ -86,11 +97,19 @@ def verdict_lines(verdicts: list[Verdict], page: Page) -> list[str]:
     ]
     plain = [verdict for verdict in verdicts if not verdict.request.traced]
     if plain and all(verdict.ok for verdict in plain):
-        lines.append(f"  {page.mark(True)} without SPOE: answered, and no trace of HAProxy")
+        lines.append(f"  {page.mark(True)} not traced: answered, and no span of a HAProxy")
     if not ok:
         for verdict in verdicts:
             lines += problem_lines(f"{verdict.request.title}: ", verdict.problems, page)
     return lines
+
+
+def record_lines(records: RecordCounters | None, page: Page) -> list[str]:
+    """Say how many records came, and what became of those that gave nothing."""
+    if records is None:
+        return [f"  {page.mark(False)} the agent does not say how many records came"]
+    lost = "".join(f", {count} dropped ({reason})" for reason, count in records.dropped.items())
+    return [f"  {page.mark(not records.dropped)} {records.taken} records{lost}"]
 
 
 def problem_lines(about: str, problems: list[Problem], page: Page) -> list[str]:
@@ -110,8 +129,20 @@ def farewell_lines(ports: Mapping[str, int], page: Page) -> list[str]:
 
 
 def trace_lines(spans: list[SpanRecord], problems: list[Problem], when: datetime, page: Page) -> list[str]:
-    """Return a trace: its headline, its waterfall, what is wrong with it."""
-    return [headline(spans, when, page), *waterfall(spans, page.width, page.style), *problem_lines("", problems, page)]
+    """Return a trace: its headline, its waterfall, how it ended if not as usual, what is wrong with it."""
+    return [
+        headline(spans, when, page),
+        *waterfall(spans, page.width, page.style),
+        *ending_lines(spans, page),
+        *problem_lines("", problems, page),
+    ]
+
+
+def ending_lines(spans: list[SpanRecord], page: Page) -> list[str]:
+    """Return HAProxy's own words for the end of each stream that did not just end."""
+    told = [(span.service, span.attributes.get("haproxy.termination.reason")) for span in spans]
+    lines = dict.fromkeys(f"  {service}: {reason}" for service, reason in told if reason)
+    return [cut(printable(line), page.width, page.style) for line in lines]
 
 
 def headline(spans: list[SpanRecord], when: datetime, page: Page) -> str:
@@ -127,13 +158,21 @@ def headline(spans: list[SpanRecord], when: datetime, page: Page) -> str:
     return page.style.paint(cut(line, page.width, page.style), "1")
 
 
-def as_json(haproxy: Haproxy, ports: Mapping[str, int], verdicts: list[Verdict]) -> dict[str, object]:
+def as_json(
+    haproxy: Haproxy,
+    profile: str,
+    ports: Mapping[str, int],
+    records: RecordCounters | None,
+    verdicts: list[Verdict],
+) -> dict[str, object]:
     """Return all of it for a program."""
     return {
         "ok": all(verdict.ok for verdict in verdicts),
         "version": __version__,
         "haproxy": {"version": haproxy.version, "path": haproxy.path},
+        "profile": profile,
         "ports": dict(ports),
+        "records": None if records is None else {"taken": records.taken, "dropped": records.dropped},
         "problems": [f"{verdict.request.title}: {problem}" for verdict in verdicts for problem in verdict.problems],
         "traces": [_trace(verdict) for verdict in verdicts],
     }
@@ -152,7 +191,7 @@ def _trace(verdict: Verdict) -> dict[str, object]:
             "method": verdict.request.method,
             "path": verdict.request.path,
             "status": verdict.answer.status,
-            "spoe": verdict.request.traced,
+            "traced": verdict.request.traced,
             "traceparent": verdict.request.headers.get("traceparent"),
         },
         "ok": verdict.ok,

@@ -9,9 +9,11 @@ import asyncio
 import contextlib
 import json
 import signal
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from haproxy_telemetry.demo import report
 from haproxy_telemetry.demo.binary import (
@@ -19,30 +21,27 @@ from haproxy_telemetry.demo.binary import (
     HaproxyUnusableError,
     check_configuration,
     find_haproxy,
-    haproxy_files,
 )
 from haproxy_telemetry.demo.checker import Problem
-from haproxy_telemetry.demo.children import ChildDiedError, Echo, StartTimeoutError, supervised
+from haproxy_telemetry.demo.children import Child, ChildDiedError, Echo, StartTimeoutError, supervised
 from haproxy_telemetry.demo.client import Answer, Request, RequestFailedError, demo_requests, send
-from haproxy_telemetry.demo.ports import (
-    USUAL_PORTS,
-    NoFreePortError,
-    PortTakenError,
-    choose_ports,
-    own_turn,
-    port_is_free,
-)
+from haproxy_telemetry.demo.counters import RecordCounters, read_totals
+from haproxy_telemetry.demo.files import demo_files, options_of
+from haproxy_telemetry.demo.ports import NoFreePortError, PortTakenError, free_ports, own_turn
 from haproxy_telemetry.demo.proof import Verdict, is_whole, judge, problems_of, trace_id_of, with_strays
 from haproxy_telemetry.demo.receiver import Receiver
 from haproxy_telemetry.demo.records import SpanRecord
 from haproxy_telemetry.demo.report import Page
+from haproxy_telemetry.demo.shapes import Shape, shape_of
 from haproxy_telemetry.demo.store import TraceStore
 from haproxy_telemetry.demo.topology import HAPROXIES, haproxy_environment, start_all
+from haproxy_telemetry.haproxyconfig import PROXY
 
 QUIET_SECONDS = 1.0  # a trace that did not grow for so long is shown as it is
 TICK_SECONDS = 0.2
 MAX_DRAWN = 3  # traces in a tick; under a load test the others are counted
 START_TRIES = 3
+TOTALS_SECONDS = 2.0  # for the agent to say what it counted
 TURN_SECONDS = 20.0  # to wait for another demo that is starting
 
 EXIT_OK, EXIT_BROKEN, EXIT_INTERRUPTED = 0, 1, 130
@@ -61,6 +60,7 @@ FAILURES = (
 class Options:
     """What the command line says, and where the words go. ``say`` is for people, ``put`` for the JSON."""
 
+    profile: str
     haproxy: str | None
     once: bool
     json: bool
@@ -125,6 +125,8 @@ class Arrivals:
 class Story:
     """One run of the demo."""
 
+    _shape: Shape  # of what the chosen HAProxy gives
+
     def __init__(self, options: Options, environ: Mapping[str, str]) -> None:
         self._options = options
         self._page = options.page()
@@ -133,13 +135,22 @@ class Story:
         self._started = False
 
     async def tell(self) -> int:
-        """Begin, and begin again where somebody else took a port between its choice and its use."""
+        """Find a HAProxy and write its files, for as long as the demo lasts."""
         self._say(report.title())
         haproxy = await asyncio.to_thread(find_haproxy, self._options.haproxy, self._environ)
-        self._say(*report.haproxy_lines(haproxy, self._page))
+        self._say(*report.haproxy_lines(haproxy, self._options.profile, self._page))
+        options = options_of(self._options.profile, haproxy.version)
+        self._shape = shape_of(options)
+        with tempfile.TemporaryDirectory(prefix="haproxy-telemetry-demo-") as folder:
+            for name, text in demo_files(options).items():
+                Path(folder, name).write_text(text)
+            return await self._try(haproxy, Path(folder, PROXY))
+
+    async def _try(self, haproxy: Haproxy, config: Path) -> int:
+        """Begin, and begin again where somebody else took a port between its choice and its use."""
         for left in reversed(range(START_TRIES)):
             try:
-                await self._begin(haproxy)
+                await self._begin(haproxy, config)
                 break
             except (ChildDiedError, PortTakenError) as error:
                 taken = isinstance(error, PortTakenError) or error.port_taken
@@ -147,29 +158,32 @@ class Story:
                     raise
         return self.exit_code
 
-    async def _begin(self, haproxy: Haproxy) -> None:
+    async def _begin(self, haproxy: Haproxy, config: Path) -> None:
         """Choose ports and start everything, then play."""
         arrivals = Arrivals()
         async with contextlib.AsyncExitStack() as stack:
             async with own_turn(TURN_SECONDS):
-                ports = choose_ports(USUAL_PORTS, port_is_free)
-                await self._check_files(haproxy, ports)
+                ports = free_ports()
+                await self._check_files(haproxy, config, ports)
                 stack.enter_context(_receiver(ports["otlp"], arrivals))
                 children = await stack.enter_async_context(supervised(self._options.echo))
-                await start_all(children, haproxy, ports, self._environ)
+                agent = await start_all(children, haproxy, config, ports, self._environ)
             self._started = True
-            await self._play(haproxy, ports, arrivals)
+            await self._play(haproxy, ports, agent, arrivals)
 
-    async def _check_files(self, haproxy: Haproxy, ports: Mapping[str, int]) -> None:
-        config = haproxy_files() / "haproxy.cfg"
+    async def _check_files(self, haproxy: Haproxy, config: Path, ports: Mapping[str, int]) -> None:
         for name in HAPROXIES:
             environment = haproxy_environment(self._environ, ports, name)
             await asyncio.to_thread(check_configuration, haproxy, config, environment)
 
-    async def _play(self, haproxy: Haproxy, ports: Mapping[str, int], arrivals: Arrivals) -> None:
+    async def _play(self, haproxy: Haproxy, ports: Mapping[str, int], agent: Child, arrivals: Arrivals) -> None:
         self._say(*report.moved_lines(ports), *report.running_lines(ports, self._page))
         verdicts = await self._prove(ports, arrivals)
-        self._show(haproxy, ports, verdicts)
+        records = await _counters(agent)
+        self._show(verdicts, records)
+        if self._options.json:
+            told = report.as_json(haproxy, self._options.profile, ports, records, verdicts)
+            self._options.put(json.dumps(told, indent=2))
         if not self._options.once:
             self._say("", *report.farewell_lines(ports, self._page), "")
             await self._stay(arrivals)
@@ -182,7 +196,7 @@ class Story:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._options.patience
         while True:
-            verdicts = [judge(*one, arrivals.store.spans(trace_id_of(*one))) for one in sent]
+            verdicts = [judge(*one, arrivals.store.spans(trace_id_of(*one)), self._shape) for one in sent]
             if all(verdict.ok for verdict in verdicts) or loop.time() >= deadline:
                 return with_strays(verdicts, arrivals.store.all_spans())
             await arrivals.more(deadline - loop.time())
@@ -190,15 +204,14 @@ class Story:
     async def _send(self, request: Request, port: int) -> tuple[Request, Answer]:
         return request, await asyncio.to_thread(send, request, port)
 
-    def _show(self, haproxy: Haproxy, ports: Mapping[str, int], verdicts: list[Verdict]) -> None:
+    def _show(self, verdicts: list[Verdict], records: RecordCounters | None) -> None:
         ok = all(verdict.ok for verdict in verdicts)
         self.exit_code = EXIT_OK if ok else EXIT_BROKEN
-        self._say(*report.verdict_lines(verdicts, self._page))
-        for verdict in verdicts[:1] if ok else verdicts:  # one as an example, or all that are broken
+        self._say(*report.verdict_lines(verdicts, self._page), *report.record_lines(records, self._page))
+        examples = [*verdicts[:1], *[verdict for verdict in verdicts if verdict.request.refused]]
+        for verdict in examples if ok else verdicts:  # or all that are broken
             if verdict.spans and verdict.ok == ok:
                 self._say("", *self._trace(verdict.spans, []))
-        if self._options.json:
-            self._options.put(json.dumps(report.as_json(haproxy, ports, verdicts), indent=2))
 
     # The rest of the day
 
@@ -221,7 +234,7 @@ class Story:
         ready = [
             trace_id
             for trace_id, since in arrivals.grown.items()
-            if now - since >= QUIET_SECONDS or is_whole(arrivals.store.spans(trace_id))
+            if now - since >= QUIET_SECONDS or is_whole(arrivals.store.spans(trace_id), self._shape)
         ]
         for trace_id in ready:
             del arrivals.grown[trace_id]
@@ -234,6 +247,17 @@ class Story:
     def _say(self, *lines: str) -> None:
         for line in lines:
             self._options.say(line)
+
+
+async def _counters(agent: Child) -> RecordCounters | None:
+    """Ask the agent what it counted; ``None`` if it does not answer."""
+    agent.signal(signal.SIGUSR1)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(TOTALS_SECONDS):
+            while (found := read_totals(agent.tail)) is None:
+                await asyncio.sleep(0.01)
+            return found
+    return None
 
 
 def _receiver(port: int, arrivals: Arrivals) -> Receiver:

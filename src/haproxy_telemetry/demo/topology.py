@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
-from haproxy_telemetry.demo.binary import Haproxy, haproxy_files
-from haproxy_telemetry.demo.children import Children, wait_listening
+from haproxy_telemetry.demo.binary import Haproxy
+from haproxy_telemetry.demo.children import Child, Children, wait_listening
 
 START_SECONDS = 20.0  # each; Python needs one or two on a busy machine
 
@@ -56,16 +57,19 @@ def haproxy_environment(environ: Mapping[str, str], ports: Mapping[str, int], na
         "TRACED_NEXT": f"127.0.0.1:{traced_next}",
         "PLAIN_NEXT": f"127.0.0.1:{plain_next}",
         "AGENT": f"127.0.0.1:{ports['agent']}",
+        "RECORDS": f"127.0.0.1:{ports['records']}",
     }
 
 
-async def start_all(children: Children, haproxy: Haproxy, ports: Mapping[str, int], environ: Mapping[str, str]) -> None:
-    """Start everything but the receiver, which listens on ``ports["otlp"]`` already."""
+async def start_all(
+    children: Children, haproxy: Haproxy, config: Path, ports: Mapping[str, int], environ: Mapping[str, str]
+) -> Child:
+    """Start everything but the receiver, which listens on ``ports["otlp"]`` already; return the agent."""
     python = [sys.executable, "-P", "-m"]
-    listen = f"127.0.0.1:{ports['agent']}"
+    ways_in = ["--listen", f"127.0.0.1:{ports['agent']}", "--records", f"udp:127.0.0.1:{ports['records']}"]
     agent = await children.start(
         "agent",
-        [*python, "haproxy_telemetry", "serve", "--listen", listen, "--export", "otlp"],
+        [*python, "haproxy_telemetry", "serve", *ways_in, "--export", "otlp"],
         agent_environment(environ, ports["otlp"]),
     )
     origin = await children.start(
@@ -78,7 +82,8 @@ async def start_all(children: Children, haproxy: Haproxy, ports: Mapping[str, in
     for name in reversed(HAPROXIES):
         child = await children.start(
             name,
-            [haproxy.path, "-db", "-f", str(haproxy_files() / "haproxy.cfg")],
+            [haproxy.path, "-db", "-f", str(config)],
             haproxy_environment(environ, ports, name),
         )
         await wait_listening(child, ports[name], START_SECONDS)
+    return agent

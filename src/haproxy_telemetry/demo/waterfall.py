@@ -1,5 +1,8 @@
 """A trace as text: one line a span, in the order of the tree, with a bar where its time lies in the whole.
 
+HAProxy's phases share one line below the span that they are parts of: its bar is of their initials. Those that took no
+time (HAProxy counts whole milliseconds) and broke nothing are left out.
+
 Pure: spans, a width and a style in, lines out. No line is wider than the width. Where it is narrow, the tree
 loses its indentation first, then the bars go, then the names are cut.
 """
@@ -9,7 +12,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from haproxy_telemetry.demo.records import SpanRecord, roots_of, services_of
+from haproxy_telemetry.demo.records import SpanRecord, is_phase, roots_of, services_of
 
 MIN_BAR = 8  # cells; with less of them a bar says nothing
 MAX_BAR = 60
@@ -19,6 +22,9 @@ MAX_INDENT = 2  # cells a level
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _COLOURS = ("36", "35", "32", "34", "33")  # by service: cyan, magenta, green, blue, yellow
 _RED, _DIM, _BOLD = "31", "2", "1"
+
+# What a phase is called in its line; the first letter makes its bar.
+_PHASES = {"receive request": "receive", "wait for response": "wait", "tarpit": "Tarpit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +41,15 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
+    """A line: a span, or ``phases`` of the span above it."""
+
     span: SpanRecord
     depth: int
+    phases: tuple[SpanRecord, ...] = ()
+
+    @property
+    def error(self) -> bool:
+        return any(span.error for span in self.phases or (self.span,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +67,7 @@ def waterfall(spans: list[SpanRecord], width: int, style: Style = Style()) -> li
     rows = _rows(spans)
     if not rows:
         return []
-    columns = _columns(rows, max(width, 1))
+    columns = _columns(rows, max(width, 1), style)
     begin = min(span.start_ns for span in spans)
     whole = max(1, max(span.end_ns for span in spans) - begin)
     colours = {name: _COLOURS[number % len(_COLOURS)] for number, name in enumerate(services_of(spans))}
@@ -110,14 +123,16 @@ def _rows(spans: list[SpanRecord]) -> list[_Row]:
     A span's children of its own service come first: together they read better than between another's.
     """
     service = {span.span_id: span.service for span in spans}
+    phases = _phases(spans)
     children: dict[str, list[SpanRecord]] = {}
+    drawn = [span for span in spans if span not in phases.get(span.parent_id, ())]
     for span in sorted(
-        spans, key=lambda span: (span.service != service.get(span.parent_id), span.start_ns, -span.end_ns)
+        drawn, key=lambda span: (span.service != service.get(span.parent_id), span.start_ns, -span.end_ns)
     ):
         children.setdefault(span.parent_id, []).append(span)
     rows: list[_Row] = []
     seen: set[int] = set()
-    for first in [*roots_of(spans), *spans]:
+    for first in [*roots_of(drawn), *drawn]:
         stack = [_Row(first, 0)]
         while stack:
             row = stack.pop()
@@ -125,15 +140,39 @@ def _rows(spans: list[SpanRecord]) -> list[_Row]:
                 continue
             seen.add(id(row.span))
             rows.append(row)
+            if lasted := tuple(phase for phase in phases.pop(row.span.span_id, ()) if phase.duration_ns or phase.error):
+                rows.append(_Row(row.span, row.depth + 1, lasted))
             stack.extend(_Row(child, row.depth + 1) for child in reversed(children.get(row.span.span_id, [])))
     return rows
 
 
-def _columns(rows: list[_Row], width: int) -> _Columns:
+def _phases(spans: list[SpanRecord]) -> dict[str, list[SpanRecord]]:
+    """Return the phases by the span that they are parts of, in order of time; one with parts of its own is none."""
+    service = {span.span_id: span.service for span in spans}
+    parents = {span.parent_id for span in spans}
+    found: dict[str, list[SpanRecord]] = {}
+    for span in sorted(spans, key=lambda span: (span.start_ns, span.end_ns)):
+        if is_phase(span) and span.span_id not in parents and service.get(span.parent_id) == span.service:
+            found.setdefault(span.parent_id, []).append(span)
+    return found
+
+
+def _label(row: _Row, style: Style) -> str:
+    """Return what a line is about: names of phases; or a span's, where it goes to, and what went wrong."""
+    if row.phases:
+        return ", ".join(_PHASES.get(phase.name, phase.name) for phase in row.phases)
+    span = row.span
+    server = span.attributes.get("haproxy.server.name") if span.kind == "client" else None
+    error = span.attributes.get("error.type") if span.error else None
+    arrow = "→" if style.unicode else "->"
+    return printable(span.name + (f" {arrow} {server}" if server else "") + (f" ({error})" if error else ""))
+
+
+def _columns(rows: list[_Row], width: int, style: Style) -> _Columns:
     """Share the width out: all that is wanted, or less indentation, or no bars, or names cut short."""
     service = max(cells(printable(row.span.service)) for row in rows)
     for indent in range(MAX_INDENT, -1, -1):
-        name = max(row.depth * indent + cells(printable(row.span.name)) for row in rows)
+        name = max(row.depth * indent + cells(_label(row, style)) for row in rows)
         bar = width - (1 + service + 1 + name + 1 + 1 + DURATION_CELLS)
         if bar >= MIN_BAR:
             return _Columns(service, indent, name, min(bar, MAX_BAR))
@@ -143,30 +182,49 @@ def _columns(rows: list[_Row], width: int) -> _Columns:
 
 def _line(row: _Row, columns: _Columns, begin: int, whole: int, colour: str, width: int, style: Style) -> str:
     span = row.span
-    mark = " " if not span.error else "!"
+    mark = " " if not row.error else "!"
     service = _padded(printable(span.service), columns.service, style)
-    name = _padded(" " * (row.depth * columns.indent) + printable(span.name), columns.name, style)
-    duration = (
-        format_duration(span.duration_ns) if style.unicode else format_duration(span.duration_ns).replace("µ", "u")
-    )
+    name = _padded(" " * (row.depth * columns.indent) + _label(row, style), columns.name, style)
+    duration = _duration(row, style)
     if not columns.bar:
-        plain = cut(f"{mark}{service} {name} {duration}", width, style)
-        return style.paint(plain, _RED if span.error else colour)
-    bar = _bar(span, begin, whole, columns.bar, style)
+        plain = cut(f"{mark}{service} {name} {duration}", width, style).rstrip()
+        return style.paint(plain, _RED if row.error else colour)
+    bar = (
+        _letters(row.phases, begin, whole, columns.bar) if row.phases else _bar(span, begin, whole, columns.bar, style)
+    )
     return "".join(
         [
-            style.paint(mark, _RED, _BOLD) if span.error else mark,
+            style.paint(mark, _RED, _BOLD) if row.error else mark,
             style.paint(service, colour) + " ",
-            (style.paint(name, _RED) if span.error else name) + " ",
-            style.paint(bar, _RED if span.error else colour),
-            style.paint(" " + duration, _DIM),
+            (style.paint(name, _RED) if row.error else name) + " ",
+            style.paint(bar, _RED if row.error else colour),
+            style.paint(duration and f" {duration}", _DIM),
         ]
     )
+
+
+def _duration(row: _Row, style: Style) -> str:
+    """Phases have none of their own: together they last as long as the span above."""
+    if row.phases:
+        return ""
+    text = format_duration(row.span.duration_ns)
+    return text if style.unicode else text.replace("µ", "u")
 
 
 def _padded(text: str, width: int, style: Style) -> str:
     text = cut(text, width, style)
     return text + " " * (width - cells(text))
+
+
+def _letters(phases: tuple[SpanRecord, ...], begin: int, whole: int, room: int) -> str:
+    """Return each phase as its initial, at least once where there is room."""
+    line = ""
+    for phase in phases:
+        first = min((phase.start_ns - begin) * room // whole, room - 1)
+        last = max(first + 1, (phase.end_ns - begin) * room // whole)
+        line = line[:room].ljust(first)
+        line += _PHASES.get(phase.name, phase.name)[0] * min(last - len(line), room - len(line))
+    return line
 
 
 def _bar(span: SpanRecord, begin: int, whole: int, room: int, style: Style) -> str:

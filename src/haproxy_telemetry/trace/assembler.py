@@ -10,7 +10,7 @@ needs, :meth:`Assembler.apply` does the rest. Time is an argument everywhere (na
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final, final
@@ -69,7 +69,7 @@ class Assembler:
         self._upstream_span = upstream_span
         self._strict = strict
         self._traces: OrderedDict[bytes, LiveTrace] = OrderedDict()  # the one longest without an event first
-        self._leaving: deque[tuple[int, LiveTrace]] = deque()
+        self._leaving: OrderedDict[bytes, int] = OrderedDict()  # until when, the first to leave first
         self._gone: OrderedDict[bytes, int] = OrderedDict()
         self._bytes = 0
         self._finished: list[FinishedTrace] = []
@@ -191,13 +191,16 @@ class Assembler:
         trace = self._traces.get(key)
         if trace is None:
             return None
-        trace.last_event_ns = max(now, trace.last_event_ns)
-        self._traces.move_to_end(trace.key)
+        self._heard_of(trace, now)
         if trace.size + size > self._limits.max_trace_bytes:
             self._stats.count("frames_dropped", "trace_too_large")
             return None
         self._grow(trace, size)
         return trace
+
+    def _heard_of(self, trace: LiveTrace, now: int) -> None:
+        trace.last_event_ns = max(now, trace.last_event_ns)
+        self._traces.move_to_end(trace.key)
 
     def _carry_out(self, trace: LiveTrace, told: Told, now: int) -> bool:
         """Do one message's blocks; ``False`` where strict mode gives up the rest of the frame."""
@@ -333,7 +336,8 @@ class Assembler:
             self._stats.count("records_dropped", "duplicate")
             return
         adopt(trace, end.identity, self._stats)
-        self._account(end.key, size, now)
+        self._heard_of(trace, now)
+        self._grow(trace, size)  # refused never: nobody else tells the end, and a line is bounded
         trace.end = end
         self._let_go(trace, now)
         self._keep_within_bytes(now)
@@ -342,13 +346,13 @@ class Assembler:
         """The stream has ended, by its spans or by its record: the other may still be on its way."""
         if self._limits.grace_ns == 0:
             self._remove(trace, now)
-        elif not trace.leaving:
-            trace.leaving = True
-            self._leaving.append((now + self._limits.grace_ns, trace))
+        elif trace.key not in self._leaving:
+            self._leaving[trace.key] = now + self._limits.grace_ns
 
     def _remove(self, trace: LiveTrace, now: int) -> None:
         """Hand the trace on. With records its name is remembered for a while, so that what is late makes no second."""
         del self._traces[trace.key]
+        self._leaving.pop(trace.key, None)
         self._bytes -= trace.size
         if self._limits.grace_ns:
             self._gone[_short(trace.key)] = now + REMEMBERED * self._limits.grace_ns
@@ -375,12 +379,10 @@ class Assembler:
 
     def expire(self, now: int) -> None:
         """End the traces whose grace is over, and those that nothing was heard of for ``ttl_ns``."""
-        while self._leaving and self._leaving[0][0] <= now:
-            _, trace = self._leaving.popleft()
-            if self._traces.get(trace.key) is trace:
-                self._remove(trace, now)
+        while self._leaving and (key := next(iter(self._leaving))) and self._leaving[key] <= now:
+            self._remove(self._traces[key], now)
         while self._traces and (trace := next(iter(self._traces.values()))).last_event_ns + self._limits.ttl_ns <= now:
-            self._evict("expired", now)
+            self._cut_short(trace, "expired", now)
         while self._gone and next(iter(self._gone.values())) <= now:
             self._gone.popitem(last=False)
 
@@ -390,8 +392,12 @@ class Assembler:
             self._evict("shutdown", now)
 
     def _evict(self, reason: str, now: int) -> None:
-        """Let the trace that waited longest go, as what it is: incomplete, unless its record is there."""
-        trace = next(iter(self._traces.values()))
+        """Let one trace go to make room: one that only waits for its grace, else the one longest without an event."""
+        key = next(iter(self._leaving or self._traces))
+        self._cut_short(self._traces[key], reason, now)
+
+    def _cut_short(self, trace: LiveTrace, reason: str, now: int) -> None:
+        """Let a trace go as what it is: incomplete, unless its record is there."""
         if trace.end is None and (trace.cut_short() or trace.start is not None):
             self._stats.count("traces_incomplete", reason)
         self._remove(trace, now)

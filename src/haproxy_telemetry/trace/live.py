@@ -107,8 +107,7 @@ class LiveTrace:
     it upstream. ``links``: callers that are no parents; they belong to the first span.
 
     ``tracestate_header`` is the caller's, which counts only if its traceparent does: that may come later.
-    ``start``, ``attributes`` and ``end``: what was told of the stream as a whole. ``leaving``: it has ended, by its
-    spans or by its record, and waits for the other for a moment.
+    ``start``, ``attributes`` and ``end``: what was told of the stream as a whole.
     """
 
     __slots__ = (
@@ -119,7 +118,6 @@ class LiveTrace:
         "flags",
         "key",
         "last_event_ns",
-        "leaving",
         "links",
         "made_by_haproxy",
         "marks",
@@ -160,7 +158,6 @@ class LiveTrace:
         self.start: StreamStart | None = None
         self.end: EndOfStream | None = None
         self.attributes: dict[bytes, AttributeValue] = {}
-        self.leaving = False
 
     @property
     def root(self) -> OpenSpan | None:
