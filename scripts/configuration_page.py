@@ -40,13 +40,22 @@ or it says what is wrong, and exits with 2. SIGHUP reads all of it again and tak
 restart.
 
 Where OTLP goes, and how the service is called, is said by the variables of OpenTelemetry: `OTEL_EXPORTER_OTLP_*`,
-`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`.
+`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`; which methods of HTTP are called by their names, by
+`OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` (a list with commas, which replaces the conventions' own; others are
+`_OTHER`).
 
 ```toml
 listen = ["127.0.0.1:7000", "unix:/run/haproxy-telemetry/spop.sock"]
 
 [trace]
 ttl = 60
+
+[http]
+routes = ["/users/{id}", "GET /orders/{id}/items/{*rest}"]
+
+[privacy]
+query_allow = ["page"]
+client_address = "truncate"
 
 [log]
 format = "json"

@@ -31,8 +31,10 @@ MAY_IMPORT = {
     "server": {"session", "agent", "settings", "clock", "logs", "stats"},
     "recordserver": {"server", "agent", "settings", "clock", "logs"},
     "reload": {"agent", "logs", "sampling", "settings"},
+    "conventions": {"settings", "trace"},
     "service": {
         "reload",
+        "conventions",
         "server",
         "recordserver",
         "agent",
@@ -51,6 +53,7 @@ MAY_IMPORT = {
     "doctor": {"spop", "settings", "otlp", "haproxyconfig", "records"},
     "demo": {"logs", "haproxyconfig"},
     "cli": {
+        "conventions",
         "settings",
         "sampling",
         "reload",

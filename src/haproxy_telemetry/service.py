@@ -14,6 +14,7 @@ from typing import Any, Final
 from haproxy_telemetry import __version__
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
+from haproxy_telemetry.conventions import make_conventions
 from haproxy_telemetry.exporters import (
     CloseReport,
     ExportConfigError,
@@ -29,12 +30,13 @@ from haproxy_telemetry.recordserver import RecordServer
 from haproxy_telemetry.reload import Reload, make_sampling
 from haproxy_telemetry.sampling import SamplerError
 from haproxy_telemetry.server import LINGER, AgentServer, CannotListenError
-from haproxy_telemetry.settings import Settings
+from haproxy_telemetry.settings import Settings, SettingsError
 from haproxy_telemetry.settings.propagators import PropagatorsError
 from haproxy_telemetry.spop import Limits, Scope
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.stderr import StderrStream, hold_standard_descriptors
 from haproxy_telemetry.trace.assembler import Assembler
+from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.live import TraceLimits
 from haproxy_telemetry.trace.propagators import W3C, Propagators
@@ -67,13 +69,14 @@ def run(settings: Settings, environ: Mapping[str, str], load_again: Callable[[],
     try:
         sampling = make_sampling(settings.sampling, environ)
         propagators = read_propagators(environ)
+        conventions = make_conventions(settings, environ)
         outlet_settings = read_outlets(environ, instance_id := str(uuid.uuid4()))
         exporter = make_exporter(settings.export.to, environ, stats, file=settings.export.file, instance_id=instance_id)
-    except (ExportConfigError, SamplerError, PropagatorsError) as error:
+    except (ExportConfigError, SamplerError, PropagatorsError, SettingsError) as error:
         stderr.write(f"haproxy-telemetry: {error}\n")
         return 2
     outlets = open_outlets(outlet_settings, stats, settings.metrics.max_series)
-    agent = make_agent(settings, exporter, stats, propagators, outlets)
+    agent = make_agent(settings, exporter, stats, propagators, outlets, conventions)
     agent.use_sampling(sampling)
     reload = Reload(agent, settings, load_again or (lambda: settings), environ)
     try:
@@ -91,6 +94,7 @@ def make_agent(
     stats: Stats,
     propagators: Propagators = W3C,
     outlets: Outlets | None = None,
+    conventions: Conventions = DEFAULT,
 ) -> Agent:
     """Build the agent that the settings describe; without ``outlets`` it neither measures nor logs streams."""
     assembler = Assembler(
@@ -100,6 +104,7 @@ def make_agent(
         upstream_span=settings.trace.upstream_span.encode(),
         strict=settings.dsl.strict,
         propagators=propagators,
+        conventions=conventions,
     )
     return Agent(
         assembler=assembler,

@@ -32,7 +32,17 @@ def test_what_is_no_version_or_too_old_is_refused(text: str) -> None:
 
 def test_a_version_that_nobody_tried_is_noted() -> None:
     assert "newer than any that was tried" in hc.parse_version("3.6").note
-    assert hc.parse_version("3.5").note == hc.parse_version("2.6").note == ""
+
+
+@pytest.mark.parametrize("text", ["2.7", "2.9.4", "3.1.0", "3.3", "3.4.1", "3.5-dev5"])
+def test_a_series_that_the_tests_do_not_run_is_noted(text: str) -> None:
+    assert f"HAProxy {text} " in hc.parse_version(text).note
+    assert "they run 2.6, 2.8, 3.0, 3.2" in hc.parse_version(text).note
+
+
+@pytest.mark.parametrize("text", ["2.6.12-1+deb12u4", "2.8.25", "3.0.11", "3.2.26-1"])
+def test_a_series_that_the_tests_run_is_not(text: str) -> None:
+    assert hc.parse_version(text).note == ""
 
 
 @pytest.mark.parametrize(

@@ -78,17 +78,13 @@ def _gone(life: Life, state: str = "") -> Expected:
 
 
 def _unheard(client: int, state: str) -> Expected:
-    """What ends before it is a request: a record without an id, and from 3.1 on none."""
-    life = Life(client, state, {"C": "client_abort", "c": "client_timeout"}.get(state[0], ""), False, _LOGGED[state])
-    return Expected(life, (Elsewhere(_UNHEARD, (life._replace(remains=NO_TRACE),), first=(3, 1)),))
+    """What ends before it is a request: a record without an id."""
+    error = {"C": "client_abort", "c": "client_timeout"}.get(state[0], "")
+    return Expected(Life(client, state, error, False, _LOGGED[state]))
 
 
 _LOGGED = {"CR--": 400, "cR--": 408, "PR--": 400}
 _NO_STATUS = "HAProxy 2.6 logs no status where nobody got one; later ones log their own 400, which nobody got either"
-_UNHEARD = (
-    "there was no request yet, so there is no id and no event; from 3.1 on the log profile drops such lines, and"
-    " nothing is told at all"
-)
 _UNSEEN = (
     "without `option abortonclose` HAProxy does not look for it: it notices at the reset, or only when the answer"
     " comes, and the span ends then (3.3 and later look by default)"

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.semconv.schemas import Schemas
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from haproxy_telemetry import __version__
@@ -29,6 +30,7 @@ from retained import retained
 
 from .spans import a_span, a_trace, any_text, attributes, spans, unique_attributes
 
+SCHEMA = Schemas.V1_44_0.value
 RESOURCE = ((b"service.name", b"edge"), (b"weight", 3), (b"raw", b"caf\xe9"))
 
 
@@ -99,6 +101,22 @@ def test_spans_stand_under_the_resource_and_scope_they_were_given() -> None:
     assert [span.span_id[-1] for span in second.scope_spans[0].spans] == [3]
     scope = second.scope_spans[0].scope
     assert (scope.name, scope.version) == ("haproxy_telemetry", __version__)
+
+
+@pytest.mark.parametrize("key", [b"http.request.header.x-id", b"http.response.header.via"])
+def test_a_headers_value_is_a_list_as_the_conventions_ask(key: bytes) -> None:
+    [written] = parse_span(a_span(attributes=((key, b"caf\xe9"),))).attributes
+    assert written == KeyValue(
+        key=key.decode(), value=AnyValue(array_value=ArrayValue(values=[AnyValue(string_value="caf\\xe9")]))
+    )
+    trace = FinishedTrace(None, (a_span(attributes=((key, b"1"), (b"http.request.headers", b"2"))),))
+    expected = [encode_span(span) for span in trace.spans]
+    assert from_otlp_json(encode_trace_json(trace, ())) == parse((encode_resource(()), expected))
+
+
+def test_both_name_the_version_of_the_conventions() -> None:
+    for group in parse((encode_resource(()), [encode_span(a_span())]), (encode_resource(RESOURCE), [])).resource_spans:
+        assert (group.schema_url, group.scope_spans[0].schema_url) == (SCHEMA, SCHEMA)
 
 
 def test_nan_and_infinities_stay_what_they_are() -> None:
@@ -202,7 +220,7 @@ def sdk_span(span: FinishedSpan) -> ReadableSpan:
         name=shown(span.name),
         context=sdk_context(span.trace_id, span.span_id, remote=False, state=span.trace_state),
         parent=parent,
-        resource=Resource(sdk_attributes(RESOURCE)),
+        resource=Resource(sdk_attributes(RESOURCE), SCHEMA),
         attributes=sdk_attributes(span.attributes),
         events=[Event(shown(e.name), sdk_attributes(e.attributes), e.time_ns) for e in span.events],
         links=[
@@ -213,7 +231,7 @@ def sdk_span(span: FinishedSpan) -> ReadableSpan:
         status=Status(StatusCode(span.status), shown(span.status_message) or None),
         start_time=span.start_ns,
         end_time=span.end_ns,
-        instrumentation_scope=InstrumentationScope("haproxy_telemetry", __version__),
+        instrumentation_scope=InstrumentationScope("haproxy_telemetry", __version__, SCHEMA),
     )
 
 

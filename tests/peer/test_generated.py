@@ -397,15 +397,38 @@ def test_records_come_over_a_unix_socket_too(
     records.close()
 
 
-def test_what_never_was_a_request_has_no_id(
+BROKEN: dict[str, tuple[bytes, bytes, tuple[str, str]]] = {
+    "garbage": (b"garbage\r\n\r\n", b"HTTP/1.1 400", ("400", "PR--")),
+    "half a request, then silence": (b"GET / HTTP/1.1\r\nHo", b"HTTP/1.1 408", ("408", "cR--")),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_never_was_a_request_makes_one_record_without_an_id(
+    start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, records: RecordSocket, name: str
+) -> None:
+    data, answer, end = BROKEN[name]
+    running = Running(start_haproxy, version, origin, lines="timeout http-request 200ms", records=records.address)
+    assert exchange(running.port, data).startswith(answer)
+    broken = records.one()
+    assert (broken["st"], broken["tc"]) == end
+    assert list(broken) == HTTP_KEYS
+    assert (broken["id"], broken["up"], broken["t0"], broken["m"], broken["fe"]) == ("", "", "", "", "traced")
+    assert request(running.port, "/").status == 200
+    assert records.one()["st"] == "200"
+    assert records.rest() == []
+
+
+def test_half_a_request_and_its_end_make_one_record_without_an_id(
     start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, records: RecordSocket
 ) -> None:
-    """From 3.1 on it makes no record; before, all that HAProxy logs has the one format."""
     running = Running(start_haproxy, version, origin, records=records.address)
-    assert exchange(running.port, b"garbage\r\n\r\n").startswith(b"HTTP/1.1 400")
+    with socket.create_connection((LOOPBACK, running.port), PATIENCE) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHo")
+    broken = records.one()
+    assert (broken["id"], broken["st"], broken["tc"]) == ("", "400", "CR--")
     assert request(running.port, "/").status == 200
-    ids = [record["id"] for record in records.take(1 if version.number >= (3, 1) else 2)]
-    assert [bool(one) for one in ids] == [True] if version.number >= (3, 1) else [False, True]
+    assert records.one()["st"] == "200"
     assert records.rest() == []
 
 
@@ -419,7 +442,7 @@ def test_from_3_1_on_the_log_that_was_there_stays_as_it_is(
     haproxy = start_haproxy(files["haproxy.cfg"])
     assert request(port, "/other").body == b"other"
     assert exchange(port, b"garbage\r\n\r\n").startswith(b"HTTP/1.1 400")
-    assert records.one()["be"] == "other"
+    assert [record["be"] for record in records.take(2)] == ["other", "web"]
     wait_until(lambda: "<BADREQ>" in haproxy.output, "the line of the bad request")
     lines = [line for line in haproxy.output.splitlines() if " web " in line]
     assert [line.endswith(('"GET /other HTTP/1.1"', '"<BADREQ>"')) for line in lines] == [True, True]

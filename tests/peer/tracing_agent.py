@@ -112,6 +112,10 @@ class TracingAgent(Process):
         """All that were exported so far."""
         return self._traces.read()
 
+    def exported(self) -> bytes:
+        """Return the file of traces as it is."""
+        return self._traces.path.read_bytes()
+
     def wait_for(self, wanted: Callable[[Trace], bool], number: int = 1, patience: float = PATIENCE) -> list[Trace]:
         """Wait until `number` of the exported traces are wanted ones, and return these."""
 

@@ -36,4 +36,5 @@ def test_every_file_on_the_page_is_one_that_the_agent_takes(page: str, tmp_path:
         loaded.append(load_settings(path, {}, {}))
     assert len(loaded) == 2
     assert loaded[0].trace.ttl == 60.0
+    assert len(loaded[0].http.routes) == 2
     assert loaded[-1] == Settings()

@@ -10,6 +10,7 @@ from haproxy_telemetry.sampling import Sampling
 from haproxy_telemetry.spop import Message, Value
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.assembler import Assembler
+from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.instructions import Problem, Propagation
 from haproxy_telemetry.trace.live import TraceLimits
@@ -36,6 +37,7 @@ class Laboratory:
     now: int = 1_000_000
     sampling: Sampling | None = None
     propagators: Propagators = W3C
+    conventions: Conventions = DEFAULT
 
     def __post_init__(self) -> None:
         self.stats = Stats()
@@ -48,6 +50,7 @@ class Laboratory:
             strict=self.strict,
             sampling=self.sampling,
             propagators=self.propagators,
+            conventions=self.conventions,
         )
 
     def notify(self, *messages: Message, size: int = 100) -> Propagation | None:

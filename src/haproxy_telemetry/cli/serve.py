@@ -87,6 +87,7 @@ def _check(loaded: Loaded) -> None:
     target = _export_target(loaded.settings)
     _check_file(loaded.settings)
     sampler = _sampler(loaded.settings)
+    _check_conventions(loaded.settings)
     click.echo(as_toml(loaded))
     click.echo(f"# Sampled: {sampler}.")
     click.echo(f"# By the OTEL_* variables, traces go to {target}." if target else "# The OTEL_* variables are right.")
@@ -130,6 +131,15 @@ def _check_file(settings: Settings) -> None:
         if settings.export.to == "file":
             check_file(settings.export.file)
     except ExportConfigError as error:
+        raise WrongSettings(str(error)) from error
+
+
+def _check_conventions(settings: Settings) -> None:
+    from haproxy_telemetry.conventions import make_conventions
+
+    try:
+        make_conventions(settings, os.environ)
+    except SettingsError as error:
         raise WrongSettings(str(error)) from error
 
 

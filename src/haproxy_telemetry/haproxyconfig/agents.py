@@ -20,10 +20,12 @@ def closing_sections(options: Options) -> tuple[Section, ...]:
 
 
 def _log_profile(options: Options) -> Section:
+    record = word(record_format(options))
     return Section(
         f"log-profile {LOG_PROFILE}",
-        "The format of the record. A connection that ended before there was a request has no id: no record either.",
-        (Rule("", ("on any drop", "on error drop", f"on close format {word(record_format(options))}")),),
+        "The format of the record: `close` is the end of a stream, `error` that of one which broke before there was a"
+        " request (400, 408), with no id and no context.",
+        (Rule("", ("on any drop", f"on error format {record}", f"on close format {record}")),),
     )
 
 

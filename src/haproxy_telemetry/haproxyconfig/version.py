@@ -14,7 +14,8 @@ from haproxy_telemetry.haproxyconfig.errors import OptionError
 OLDEST: Final = (2, 6)
 """`balance hash` came with it; nothing older was tried."""
 
-NEWEST_TRIED: Final = (3, 5)
+RUN_BY_TESTS: Final = ((2, 6), (2, 8), (3, 0), (3, 2))
+"""The series that the tests of this project run. Any other is written for by what was learned of it once."""
 
 _BANNER = re.compile(r"^HA-?Proxy version (\d+\.\d+\S*)", re.MULTILINE)
 _VERSION = re.compile(r"v?((\d{1,3})\.(\d{1,3})(?:[.-][0-9A-Za-z.+~_-]*)?)")
@@ -59,9 +60,12 @@ class Version(NamedTuple):
     @property
     def note(self) -> str:
         """What a person must know about this choice, or nothing."""
-        if self.series <= NEWEST_TRIED:
+        if self.series in RUN_BY_TESTS:
             return ""
-        return f"HAProxy {self.text} is newer than any that was tried ({_dotted(NEWEST_TRIED)})"
+        run = ", ".join(map(_dotted, RUN_BY_TESTS))
+        if self.series > RUN_BY_TESTS[-1]:
+            return f"HAProxy {self.text} is newer than any that was tried in this project's tests (they run {run})"
+        return f"HAProxy {self.text} was not tried in this project's tests (they run {run})"
 
 
 def parse_version(text: str) -> Version:

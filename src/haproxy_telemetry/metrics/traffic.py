@@ -19,8 +19,8 @@ from haproxy_telemetry.metrics import catalog
 from haproxy_telemetry.metrics.instruments import MAX_SERIES, Histogram, UpDown
 from haproxy_telemetry.metrics.points import Attributes, Data, Exemplar
 from haproxy_telemetry.stats import Stats
+from haproxy_telemetry.trace.conventions import KNOWN_METHODS
 from haproxy_telemetry.trace.http import (
-    KNOWN_METHODS,
     answered_status,
     client_outcome,
     server_outcome,

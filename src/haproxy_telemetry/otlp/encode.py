@@ -4,7 +4,8 @@ Pure, and quick: a span becomes bytes the moment it ends, ready to stand as one 
 so that a batch is made by joining. Field order is the field numbers', as the official encoder's is.
 
 Text is repaired by :func:`~haproxy_telemetry.otlp.text.utf8`, a :class:`Blob` leaves as ``bytes_value``,
-an integer beyond int64 as its decimal text (OTLP has no unsigned value).
+an integer beyond int64 as its decimal text (OTLP has no unsigned value), a header's value as a list of one, which the
+conventions ask for.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 from haproxy_telemetry import __version__
 from haproxy_telemetry.otlp.protobuf import length_field, varint
 from haproxy_telemetry.otlp.text import utf8
+from haproxy_telemetry.trace.conventions import LIST_KEYS, SCHEMA_URL
 from haproxy_telemetry.trace.spans import Attribute, AttributeValue, Blob, FinishedSpan, SpanEvent, SpanLink
 
 SCOPE_NAME: Final = b"haproxy_telemetry"
@@ -45,6 +47,8 @@ _DOUBLE: Final = Struct("<d").pack
 
 # InstrumentationScope.name = 1, .version = 2; ScopeSpans.scope = 1
 _SCOPE: Final = length_field(1, length_field(1, SCOPE_NAME) + length_field(2, SCOPE_VERSION))
+# ScopeSpans.schema_url = 3, ResourceSpans.schema_url = 3: what the attributes of both are called by
+_SCHEMA: Final = length_field(3, SCHEMA_URL)
 
 
 def encode_span(span: FinishedSpan) -> bytes:
@@ -97,13 +101,15 @@ def encode_request(groups: Iterable[tuple[bytes, Sequence[bytes]]]) -> bytes:
     """
     parts: list[bytes] = []
     for resource, spans in groups:
-        scope_size = len(_SCOPE) + sum(map(len, spans))
+        scope_size = len(_SCOPE) + sum(map(len, spans)) + len(_SCHEMA)
         scope_head = b"\x12" + varint(scope_size)  # ResourceSpans.scope_spans = 2
-        parts.append(b"\x0a" + varint(len(resource) + len(scope_head) + scope_size))
+        parts.append(b"\x0a" + varint(len(resource) + len(scope_head) + scope_size + len(_SCHEMA)))
         parts.append(resource)
         parts.append(scope_head)
         parts.append(_SCOPE)
         parts.extend(spans)
+        parts.append(_SCHEMA)
+        parts.append(_SCHEMA)
     return b"".join(parts)
 
 
@@ -177,7 +183,18 @@ def _span_attribute(attribute: Attribute) -> bytes:
 
 def _attribute(tag: bytes, key: bytes, value: AttributeValue) -> bytes:
     """Write a KeyValue under a one-byte tag."""
-    body = (_keys.get(key) or _key(key)) + _value(value)
+    head = _keys.get(key)
+    if head is None:
+        if key.startswith(LIST_KEYS):
+            return _list(tag, key, value)
+        head = _key(key)
+    body = head + _value(value)
+    return tag + varint(len(body)) + body
+
+
+def _list(tag: bytes, key: bytes, value: AttributeValue) -> bytes:
+    """Write a KeyValue whose value is an ArrayValue (AnyValue.array_value = 5) of one."""
+    body = _text(b"\x0a", key) + b"\x12" + _sized(b"\x2a" + _sized(b"\x0a" + _value(value)))
     return tag + varint(len(body)) + body
 
 

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from haproxy_telemetry.otlp.encode import INT64_MAX, INT64_MIN, SCOPE_NAME, SCOPE_VERSION
 from haproxy_telemetry.otlp.text import to_str
+from haproxy_telemetry.trace.conventions import LIST_KEYS, SCHEMA_URL
 from haproxy_telemetry.trace.spans import (
     Attribute,
     AttributeValue,
@@ -33,8 +34,13 @@ def encode_trace_json(trace: FinishedTrace, resource: Iterable[Attribute]) -> by
     ``resource`` are the attributes of the resource that the trace belongs to.
     """
     scope = {"name": to_str(SCOPE_NAME), "version": to_str(SCOPE_VERSION)}
-    scope_spans: Json = {"scope": scope, "spans": [_span(span) for span in trace.spans]}
-    resource_spans: Json = {"resource": {"attributes": _attributes(resource)}, "scopeSpans": [scope_spans]}
+    schema = to_str(SCHEMA_URL)
+    scope_spans: Json = {"scope": scope, "spans": [_span(span) for span in trace.spans], "schemaUrl": schema}
+    resource_spans: Json = {
+        "resource": {"attributes": _attributes(resource)},
+        "scopeSpans": [scope_spans],
+        "schemaUrl": schema,
+    }
     return json.dumps({"resourceSpans": [resource_spans]}, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -86,7 +92,11 @@ def _without_defaults(fields: Json) -> Json:
 
 
 def _attributes(attributes: Iterable[Attribute]) -> list[Json]:
-    return [{"key": to_str(key), "value": _value(value)} for key, value in attributes]
+    return [{"key": to_str(key), "value": _value_of(key, value)} for key, value in attributes]
+
+
+def _value_of(key: bytes, value: AttributeValue) -> Json:
+    return {"arrayValue": {"values": [_value(value)]}} if key.startswith(LIST_KEYS) else _value(value)
 
 
 def _value(value: AttributeValue) -> Json:

@@ -12,13 +12,15 @@ from haproxy_telemetry.settings.address import (
     parse_listen,
     parse_records,
 )
-from haproxy_telemetry.settings.errors import SettingsError
+from haproxy_telemetry.settings.errors import BadFileError, BadValueError, SettingsError
 from haproxy_telemetry.settings.load import Loaded, load, load_settings
 from haproxy_telemetry.settings.model import (
     DslSettings,
     ExportSettings,
+    HttpSettings,
     LogSettings,
     MetricsSettings,
+    PrivacySettings,
     RecordsSettings,
     RuleSettings,
     SamplingSettings,
@@ -31,13 +33,17 @@ from haproxy_telemetry.settings.model import (
 )
 
 __all__ = [
+    "BadFileError",
+    "BadValueError",
     "DslSettings",
     "ExportSettings",
+    "HttpSettings",
     "ListenAddress",
     "ListenError",
     "Loaded",
     "LogSettings",
     "MetricsSettings",
+    "PrivacySettings",
     "RecordsAddress",
     "RecordsSettings",
     "RuleSettings",

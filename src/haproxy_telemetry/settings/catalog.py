@@ -47,7 +47,10 @@ class Setting(msgspec.Struct, frozen=True):
     def expected(self) -> str:
         """What a right value is, in words."""
         one = _kind_in_words(self)
-        return f"at least one of these: {one}" if self.many else one
+        if not self.many:
+            return one
+        most = f"; {self.meta.max_length} at most" if self.meta.max_length is not None else ""
+        return f"{'at least one' if self.meta.min_length else 'any number'} of these: {one}{most}"
 
 
 class Section(msgspec.Struct, frozen=True):

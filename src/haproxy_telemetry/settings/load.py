@@ -351,6 +351,9 @@ def _check_together(settings: Settings, given: Mapping[str, Given]) -> None:
         raise _conflict(given, settings, "trace.max_trace_bytes", "trace.max_bytes", "one trace must fit into all")
     if wire.max_fragments_bytes < wire.max_frame_size:
         raise _conflict(given, settings, "wire.max_fragments_bytes", "wire.max_frame_size", "one frame must fit")
+    privacy = settings.privacy
+    if privacy.hash_key_file is not None and privacy.client_address != "hash":
+        raise _conflict(given, settings, "privacy.hash_key_file", "privacy.client_address", "the key is for hash")
     if export.to == "file" and export.file is None:
         raise _conflict(given, settings, "export.to", "export.file", "a path is needed")
     file = given.get("export.file")

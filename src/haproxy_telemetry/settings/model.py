@@ -23,6 +23,8 @@ from haproxy_telemetry.settings.address import (
     parse_listen,
     parse_records,
 )
+from haproxy_telemetry.settings.routes import FORMS as ROUTE_FORMS
+from haproxy_telemetry.settings.routes import Route, parse_query_key, parse_route
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -429,6 +431,75 @@ class SamplingSettings(msgspec.Struct, frozen=True):
     rules: tuple[RuleSettings, ...] = ()
 
 
+class HttpSettings(msgspec.Struct, frozen=True):
+    """What spans say of HTTP. Which methods have a name, `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` says."""
+
+    routes: Annotated[
+        tuple[Route, ...],
+        Meta(max_length=1000),
+        About(
+            "template that becomes `http.route` and part of the span's name",
+            "A path has ids in it, so that no two requests would be called the same; a template such as"
+            " `/users/{id}` is one of few. The first that matches counts; `{id}` is one segment that is not empty,"
+            " `{*rest}`, as the last one, all that is left behind its slash. Paths are compared as the client sent"
+            " them; `GET /users/{id}` is for that method alone. A path that none matches has no route.",
+            metavar="TEMPLATE",
+            form=ROUTE_FORMS,
+            parse=parse_route,
+        ),
+    ] = ()
+
+
+class PrivacySettings(msgspec.Struct, frozen=True):
+    """What of a request is written down.
+
+    This governs `url.query`, `url.full`, `client.address` and `network.peer.address` (the client's), whoever
+    makes them. Other tags are as the configuration of HAProxy says.
+    """
+
+    query_values: Annotated[
+        Literal["redact", "keep"],
+        About(
+            "what becomes of the values in a query",
+            "`redact` writes `page=REDACTED`: keys, order and number stay. Nobody knows all names under which secrets"
+            " travel, so nothing stays unless `query_allow` names it. `keep` writes them, but for the keys of signed"
+            " URLs that OpenTelemetry's conventions name: AWSAccessKeyId, Signature, sig, X-Goog-Signature.",
+        ),
+    ] = "redact"
+    query_allow: Annotated[
+        tuple[str, ...],
+        Meta(max_length=1000),
+        About(
+            "parameter of a query whose value stays in any case",
+            "The name as the application reads it: `filter[name]` also means `filter%5Bname%5D`. Upper and lower case"
+            " differ.",
+            form="the name of a query's parameter",
+            parse=parse_query_key,
+        ),
+    ] = ()
+    client_address: Annotated[
+        Literal["whole", "truncate", "hash"],
+        About(
+            "how the client's address is written",
+            "`truncate` leaves IPv4 its first 24 bits and IPv6 its first 48: still a site, no longer a person. `hash`"
+            " writes 16 hexadecimal digits, the same for the same address: clients can be told apart and followed, and"
+            " not be named without the key. In both cases what is no IP address is left out.",
+        ),
+    ] = "whole"
+    hash_key_file: Annotated[
+        Path | None,
+        About(
+            "the file with the key of `hash`, of 16 bytes at least",
+            "With the same key, agents write the same address the same way, and so does one after its restart. Who has"
+            " the key can find out the addresses by trying all of them. Without a file each start makes a key, which"
+            " nobody knows: then a restart makes every client a new one.",
+            metavar="PATH",
+            form="the path of a file",
+            parse=parse_path,
+        ),
+    ] = None
+
+
 class ExportSettings(msgspec.Struct, frozen=True):
     """Where finished traces go. The details of OTLP are those of OpenTelemetry: the `OTEL_*` variables."""
 
@@ -568,6 +639,8 @@ class Settings(msgspec.Struct, frozen=True):
     trace: TraceSettings = TraceSettings()
     records: RecordsSettings = RecordsSettings()
     sampling: SamplingSettings = SamplingSettings()
+    http: HttpSettings = HttpSettings()
+    privacy: PrivacySettings = PrivacySettings()
     export: ExportSettings = ExportSettings()
     metrics: MetricsSettings = MetricsSettings()
     wire: WireSettings = WireSettings()

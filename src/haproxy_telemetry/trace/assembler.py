@@ -18,6 +18,7 @@ from typing import Final, NamedTuple, final
 from haproxy_telemetry.sampling import Sampling
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.baggage import MAX_MEMBER_BYTES, MAX_MEMBERS, format_baggage, parse_baggage
+from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
 from haproxy_telemetry.trace.deciding import decide_at_end, decide_early, upstream_state
 from haproxy_telemetry.trace.ending import ended_stream, finished_trace
 from haproxy_telemetry.trace.identity import adopt
@@ -35,6 +36,7 @@ from haproxy_telemetry.trace.instructions import (
 )
 from haproxy_telemetry.trace.live import LiveTrace, OpenSpan, TraceLimits
 from haproxy_telemetry.trace.opentracing import apply_log, apply_tag
+from haproxy_telemetry.trace.privacy import PEER, shown_tag, shown_tags
 from haproxy_telemetry.trace.propagators import W3C, Propagators
 from haproxy_telemetry.trace.spans import FLAG_SAMPLED, FinishedTrace
 from haproxy_telemetry.trace.stream import EndedStream, EndOfStream, Request
@@ -70,9 +72,11 @@ class Assembler:
         strict: bool = False,
         sampling: Sampling | None = None,
         propagators: Propagators = W3C,
+        conventions: Conventions = DEFAULT,
     ) -> None:
         self.sampling = sampling if sampling is not None else Sampling()
         """Which traces are exported; another one may take its place at any time."""
+        self._conventions = conventions
         self._ids = ids
         self._stats = stats
         self._limits = limits
@@ -249,7 +253,7 @@ class Assembler:
             if trace.start is None and trace.end is None:
                 self._active.append((told.start.request, 1))
             trace.start = trace.start or told.start
-            trace.attributes.update(told.attributes)
+            trace.attributes.update(shown_tags(self._conventions.privacy, told.attributes))
         return True
 
     def _speak(self, trace: LiveTrace, block: Block, now: int) -> bool:
@@ -338,7 +342,11 @@ class Assembler:
         for key, value in block.attributes:
             if key == b"service.name" and isinstance(value, bytes):
                 trace.service = value
-            elif not apply_tag(span, key, value, self._limits.max_attributes):
+                continue
+            # The peer of the span that waits for the origin is a server, not the client.
+            server = key == PEER and span.name == self._upstream_span
+            shown = value if server else shown_tag(self._conventions.privacy, key, value)
+            if shown is not None and not apply_tag(span, key, shown, self._limits.max_attributes):
                 self._stats.count("attributes_dropped", "span_full")
         if block.log and not apply_log(span, block.log, now, self._limits.max_events):
             self._stats.count("events_dropped", "span_full")
@@ -425,14 +433,14 @@ class Assembler:
         if reason:
             self._stats.count("traces_dropped", reason)
             if trace.end is not None:
-                self._ended.append(ended_stream(trace, trace.end, None, False, now))
+                self._ended.append(ended_stream(trace, trace.end, None, False, now, self._conventions))
             return
         if trace.deferred:
             self._catch_up(trace)
-        finished = finished_trace(trace, self._ids, self._limits.phases)
+        finished = finished_trace(trace, self._ids, self._limits.phases, self._conventions)
         if finished is not None:
             if trace.end is not None:
-                self._ended.append(ended_stream(trace, trace.end, finished, True, now))
+                self._ended.append(ended_stream(trace, trace.end, finished, True, now, self._conventions))
             self._finished.append(finished)
 
     def _come_late(self, end: EndOfStream, gone: _Gone, now: int) -> None:
@@ -441,7 +449,7 @@ class Assembler:
         if gone.ended:
             return
         self._gone[_short(end.key)] = gone._replace(ended=True)
-        self._ended.append(ended_stream(self._nameless(end, now), end, None, False, now))
+        self._ended.append(ended_stream(self._nameless(end, now), end, None, False, now, self._conventions))
 
     # Ends that nobody told
 

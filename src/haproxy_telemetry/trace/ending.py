@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
 from haproxy_telemetry.trace.http import server_attributes, server_outcome, termination_of
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.live import LiveTrace
@@ -27,15 +28,22 @@ from haproxy_telemetry.trace.streamspans import StreamContext, incomplete_spans,
 _ENDINGS: Final = (b"http.response.status_code", b"error.type")
 
 
-def finished_trace(trace: LiveTrace, ids: IdSource, phases: str) -> FinishedTrace | None:
+def finished_trace(
+    trace: LiveTrace, ids: IdSource, phases: str, conventions: Conventions = DEFAULT
+) -> FinishedTrace | None:
     """Return the trace as it leaves; ``None`` where nothing was told that could be a span."""
     service = trace.service or _service(trace.end) or _service(trace.start) or None
-    spans = _spans(trace, ids, phases)
+    spans = _spans(trace, ids, phases, conventions)
     return FinishedTrace(service, spans) if spans else None
 
 
 def ended_stream(
-    trace: LiveTrace, end: EndOfStream, finished: FinishedTrace | None, exported: bool, now: int
+    trace: LiveTrace,
+    end: EndOfStream,
+    finished: FinishedTrace | None,
+    exported: bool,
+    now: int,
+    conventions: Conventions = DEFAULT,
 ) -> EndedStream:
     """Return the stream's end for those who count and log, ``finished`` as it leaves, ``None`` if it was not made.
 
@@ -48,7 +56,7 @@ def ended_stream(
     known = trace.key or trace.made_by_haproxy
     ids = (trace.trace_id, trace.upstream_id, trace.flags) if known else (b"", b"", 0)
     termination = termination_of(end)
-    said = server_attributes(end, termination, server_outcome(end, termination))
+    said = server_attributes(end, termination, server_outcome(end, termination), conventions)
     service = trace.service or _service(end) or None
     return EndedStream(end, now, *ids, False, (*said, *trace.attributes.items()), service)
 
@@ -57,18 +65,18 @@ def _service(told: EndOfStream | StreamStart | None) -> bytes:
     return told.service if told is not None else b""
 
 
-def _spans(trace: LiveTrace, ids: IdSource, phases: str) -> tuple[FinishedSpan, ...]:
+def _spans(trace: LiveTrace, ids: IdSource, phases: str, conventions: Conventions) -> tuple[FinishedSpan, ...]:
     if trace.spans and trace.end is None:
         return trace.finished()
     if trace.spans and trace.end is not None:
-        return _joined(trace, trace.end, ids, phases)
+        return _joined(trace, trace.end, ids, phases, conventions)
     context = context_of(trace, ids.span_id())
     attributes = tuple(trace.attributes.items())
     if trace.end is not None:
-        return stream_spans(trace.end, context, ids, phases, attributes)
+        return stream_spans(trace.end, context, ids, phases, attributes, conventions)
     if trace.start is not None:
         start = trace.start if trace.start.start_ns else trace.start._replace(start_ns=trace.began_ns)
-        return incomplete_spans(start, context, trace.last_event_ns, attributes)
+        return incomplete_spans(start, context, trace.last_event_ns, attributes, conventions)
     return ()
 
 
@@ -85,7 +93,9 @@ def context_of(trace: LiveTrace, server_id: bytes) -> StreamContext:
     )
 
 
-def _joined(trace: LiveTrace, end: EndOfStream, ids: IdSource, phases: str) -> tuple[FinishedSpan, ...]:
+def _joined(
+    trace: LiveTrace, end: EndOfStream, ids: IdSource, phases: str, conventions: Conventions
+) -> tuple[FinishedSpan, ...]:
     """Messages and record of one stream: what is still open ends when HAProxy says that the stream did."""
     for still_open in list(trace.open.values()):
         trace.finish(still_open, end.end_ns)
@@ -93,7 +103,7 @@ def _joined(trace: LiveTrace, end: EndOfStream, ids: IdSource, phases: str) -> t
     # The record's CLIENT span answers to the id that went upstream, if no message made a span for it.
     trace.upstream_taken = told_upstream or server_tried(end)
     told = trace.finished()
-    server, *others = stream_spans(end, context_of(trace, told[0].span_id), ids, phases)
+    server, *others = stream_spans(end, context_of(trace, told[0].span_id), ids, phases, (), conventions)
     recorded = {told[0].span_id: server}
     if told_upstream:
         recorded |= {span.span_id: span for span in others if span.kind == KIND_CLIENT}

@@ -1,34 +1,25 @@
 """What OpenTelemetry's HTTP conventions (stable) and ours say of one stream: span names, attributes, status.
 
-A span is named by its method alone, never by its path: a name must be one of few. What HAProxy alone knows stands
-under ``haproxy.``; docs/records.md lists those. Text values stay bytes, as HAProxy gave them.
+A span is named by its method and the template of its path, if there is one, never by the path: a name must be one of
+few. What HAProxy alone knows stands under ``haproxy.``; docs/attributes.md lists all of them. Text values stay bytes,
+as HAProxy gave them, but for what ``privacy.py`` changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
+from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
+from haproxy_telemetry.trace.privacy import CREDENTIALS, Privacy, shown_address, shown_authority, shown_query
 from haproxy_telemetry.trace.spans import STATUS_ERROR, STATUS_UNSET, Attribute
 from haproxy_telemetry.trace.stream import EndOfStream, Request
 from haproxy_telemetry.trace.termination import NO_SERVER, NORMAL, Termination, decode_termination
 
-KNOWN_METHODS: Final = frozenset(
-    (b"CONNECT", b"DELETE", b"GET", b"HEAD", b"OPTIONS", b"PATCH", b"POST", b"PUT", b"QUERY", b"TRACE")
-)
-"""RFC 9110's, PATCH and QUERY: the conventions' list. Methods differ by case."""
-
-Redactor: TypeAlias = Callable[[bytes], bytes]
-"""Makes of a query (without ``?``) what may be written down."""
-
 TCP_NAME: Final = b"TCP"
+ROUTE: Final = b"http.route"
 _DEFAULT_PORTS: Final = {b"http": 80, b"https": 443}
 _VERSIONS: Final = {b"2.0": b"2", b"3.0": b"3"}
-
-
-def keep(query: bytes) -> bytes:
-    """Return the query as it is: the redactor that redacts nothing."""
-    return query
 
 
 # The request target
@@ -81,53 +72,72 @@ def _port(text: bytes) -> int:
 # Names and attributes of the request
 
 
-def span_name(request: Request, tcp: bool) -> bytes:
-    """Return the method, ``HTTP`` for an unknown one, ``TCP`` in tcp mode."""
+def span_name(request: Request, tcp: bool, conventions: Conventions = DEFAULT) -> bytes:
+    """Return the method, ``HTTP`` for an unknown one, ``TCP`` in tcp mode: the whole name of a CLIENT span."""
     if tcp:
         return TCP_NAME
-    return request.method if request.method in KNOWN_METHODS else b"HTTP"
+    return request.method if request.method in conventions.known_methods else b"HTTP"
 
 
-def request_attributes(request: Request, redact: Redactor = keep) -> list[Attribute]:
+def server_span_name(name: bytes, attributes: Sequence[Attribute]) -> bytes:
+    """Return the name of a SERVER span that ``span_name`` calls ``name``: with its ``http.route`` if it has one."""
+    for key, value in reversed(attributes):
+        if key == ROUTE:
+            return name + b" " + value if isinstance(value, bytes) and value else name
+    return name
+
+
+def route_of(request: Request, conventions: Conventions = DEFAULT) -> bytes:
+    """Return the template that the request's path is one of, ``b""`` if there is none."""
+    if not len(conventions.routes):
+        return b""
+    return conventions.routes.match(request.method, split_target(request.method, request.target).path)
+
+
+def request_attributes(request: Request, conventions: Conventions = DEFAULT) -> list[Attribute]:
     """Return what a SERVER span says of an HTTP request, whatever became of it."""
     target = split_target(request.method, request.target)
     scheme = request.scheme or target.scheme
-    attributes = _method(request.method)
+    attributes = _method(request.method, conventions)
     if target.path:
         attributes.append((b"url.path", target.path))
+        if route := conventions.routes.match(request.method, target.path):
+            attributes.append((ROUTE, route))
     if target.query:
-        attributes.append((b"url.query", redact(target.query)))
+        attributes.append((b"url.query", shown_query(conventions.privacy, target.query)))
     if scheme:
         attributes.append((b"url.scheme", scheme))
     version = request.version.removeprefix(b"HTTP/")
     if version:
         attributes.append((b"network.protocol.name", b"http"))
         attributes.append((b"network.protocol.version", _VERSIONS.get(version, version)))
-    name, port = split_host(request.host or target.authority)
+    name, port = split_host((request.host or target.authority).rpartition(b"@")[2])
     if name:
         attributes.append((b"server.address", name))
         if port := port or _DEFAULT_PORTS.get(scheme, 0):
             attributes.append((b"server.port", port))
     if request.user_agent:
         attributes.append((b"user_agent.original", request.user_agent))
-    return attributes + connection_attributes(request)
+    return attributes + connection_attributes(request, conventions.privacy)
 
 
-def connection_attributes(request: Request) -> list[Attribute]:
+def connection_attributes(request: Request, privacy: Privacy = DEFAULT.privacy) -> list[Attribute]:
     """Return who the client is and where it came in; a Unix socket has neither address nor port."""
     attributes: list[Attribute] = []
     if request.client_address and request.client_address != b"unix":
-        attributes.append((b"client.address", request.client_address))
-        attributes.append((b"client.port", request.client_port))
-        attributes.append((b"network.peer.address", request.client_address))
-        attributes.append((b"network.peer.port", request.client_port))
+        address = shown_address(privacy, request.client_address)
+        if address:
+            attributes.append((b"client.address", address))
+            attributes.append((b"client.port", request.client_port))
+            attributes.append((b"network.peer.address", address))
+            attributes.append((b"network.peer.port", request.client_port))
     if request.frontend:
         attributes.append((b"haproxy.frontend.name", request.frontend))
     return attributes
 
 
-def _method(method: bytes) -> list[Attribute]:
-    if method in KNOWN_METHODS:
+def _method(method: bytes, conventions: Conventions) -> list[Attribute]:
+    if method in conventions.known_methods:
         return [(b"http.request.method", method)]
     unknown: list[Attribute] = [(b"http.request.method", b"_OTHER")]
     if method:
@@ -191,11 +201,17 @@ def _digits(status: int) -> bytes:
     return b"%d" % status
 
 
+def _of_request(end: EndOfStream, conventions: Conventions) -> list[Attribute]:
+    if end.tcp:
+        return connection_attributes(end.request, conventions.privacy)
+    return request_attributes(end.request, conventions)
+
+
 def server_attributes(
-    end: EndOfStream, termination: Termination, outcome: Outcome, redact: Redactor = keep
+    end: EndOfStream, termination: Termination, outcome: Outcome, conventions: Conventions = DEFAULT
 ) -> list[Attribute]:
     """Return all that the SERVER span says."""
-    attributes = connection_attributes(end.request) if end.tcp else request_attributes(end.request, redact)
+    attributes = _of_request(end, conventions)
     if end.tcp:
         attributes.append((b"network.transport", b"tcp"))
     if end.status:
@@ -231,9 +247,9 @@ def _backend(end: EndOfStream) -> list[Attribute]:
     return attributes
 
 
-def client_attributes(end: EndOfStream, outcome: Outcome, redact: Redactor = keep) -> list[Attribute]:
+def client_attributes(end: EndOfStream, outcome: Outcome, conventions: Conventions = DEFAULT) -> list[Attribute]:
     """Return what the CLIENT span says: all attempts are one span, as HAProxy logs the last one only."""
-    attributes: list[Attribute] = [] if end.tcp else _method(end.request.method)
+    attributes: list[Attribute] = [] if end.tcp else _method(end.request.method, conventions)
     if end.server_address and end.server_address != b"unix":
         attributes.append((b"server.address", end.server_address))
         attributes.append((b"server.port", end.server_port))
@@ -241,7 +257,7 @@ def client_attributes(end: EndOfStream, outcome: Outcome, redact: Redactor = kee
         attributes.append((b"network.peer.port", end.server_port))
     if end.tcp:
         attributes.append((b"network.transport", b"tcp"))
-    elif url := full_url(end, redact):
+    elif url := full_url(end, conventions.privacy):
         attributes.append((b"url.full", url))
     if status := answered_status(end):
         attributes.append((b"http.response.status_code", status))
@@ -252,8 +268,8 @@ def client_attributes(end: EndOfStream, outcome: Outcome, redact: Redactor = kee
     return attributes + _backend(end)
 
 
-def full_url(end: EndOfStream, redact: Redactor = keep) -> bytes:
-    """Return the absolute URL as the client asked for it, credentials left out.
+def full_url(end: EndOfStream, privacy: Privacy = DEFAULT.privacy) -> bytes:
+    """Return the absolute URL as the client asked for it, as far as it may be written down.
 
     HAProxy does not log whether it speaks TLS to the server, nor a path that its rules rewrote.
     """
@@ -265,6 +281,16 @@ def full_url(end: EndOfStream, redact: Redactor = keep) -> bytes:
         authority = b"%b:%d" % (address, end.server_port) if address else b""
     if not authority:
         return b""
-    query = b"?" + redact(target.query) if target.query else b""
+    if _has_credentials(end.request.target):
+        authority = CREDENTIALS + authority.rpartition(b"@")[2]
+    query = b"?" + shown_query(privacy, target.query) if target.query else b""
     path = b"" if target.path == b"*" else target.path  # RFC 9112, 3.2.4: OPTIONS * is the URL without a path
-    return scheme + b"://" + authority + path + query
+    return scheme + b"://" + shown_authority(authority) + path + query
+
+
+def _has_credentials(target: bytes) -> bool:
+    """Say whether an absolute target carries a user's name or password (RFC 3986, 3.2.1)."""
+    if target.startswith(b"/"):
+        return False
+    rest = target.partition(b"://")[2]
+    return b"@" in rest.partition(b"/")[0].partition(b"?")[0].partition(b"#")[0]

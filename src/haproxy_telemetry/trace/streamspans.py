@@ -13,16 +13,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
 from haproxy_telemetry.trace.http import (
     FINE,
     Outcome,
-    Redactor,
     client_attributes,
     client_outcome,
-    keep,
     request_attributes,
     server_attributes,
     server_outcome,
+    server_span_name,
     span_name,
     termination_of,
 )
@@ -69,14 +69,15 @@ def stream_spans(
     ids: IdSource,
     phases_as: str = PHASES_AS_SPANS,
     attributes: Sequence[Attribute] = (),
-    redact: Redactor = keep,
+    conventions: Conventions = DEFAULT,
 ) -> tuple[FinishedSpan, ...]:
     """Return the stream's spans, the SERVER span first. ``attributes`` are further ones of it."""
     termination = termination_of(end)
     tried = server_tried(end)
     outcome = server_outcome(end, termination)
     upstream = client_outcome(end, termination) if tried else outcome
-    name = span_name(end.request, end.tcp)
+    name = span_name(end.request, end.tcp, conventions)
+    said = _with_tags(server_attributes(end, termination, outcome, conventions), attributes)
     # Where no server was tried, nothing else can answer to the id that the headers and the log name.
     server_id = context.server_id if tried else context.upstream_id
     lasted = [] if phases_as == PHASES_OFF else phases(end)
@@ -85,11 +86,11 @@ def stream_spans(
             context,
             server_id,
             context.parent_id,
-            name,
+            server_span_name(name, said),
             KIND_SERVER,
             (end.start_ns, end.end_ns),
             outcome,
-            (*server_attributes(end, termination, outcome, redact), *attributes),
+            said,
             _events(lasted, False) if phases_as == PHASES_AS_EVENTS else (),
         )
     ]
@@ -103,7 +104,7 @@ def stream_spans(
                 KIND_CLIENT,
                 (attempt_start(end), end.end_ns),
                 upstream,
-                tuple(client_attributes(end, upstream, redact)),
+                tuple(client_attributes(end, upstream, conventions)),
                 _events(lasted, True) if phases_as == PHASES_AS_EVENTS else (),
             )
         )
@@ -121,27 +122,30 @@ def incomplete_spans(
     context: StreamContext,
     end_ns: int,
     attributes: Sequence[Attribute] = (),
-    redact: Redactor = keep,
+    conventions: Conventions = DEFAULT,
 ) -> tuple[FinishedSpan, ...]:
     """Return the one span of a stream whose end nobody told: it takes the upstream id, which others may know."""
-    said = [
-        *request_attributes(start.request, redact),
-        (b"haproxy.unique_id", start.key),
-        (b"haproxy.incomplete", True),
-    ]
+    own = request_attributes(start.request, conventions)
+    own += ((b"haproxy.unique_id", start.key), (b"haproxy.incomplete", True))
+    said = _with_tags(own, attributes)
     return (
         _span(
             context,
             context.upstream_id,
             context.parent_id,
-            span_name(start.request, False),
+            server_span_name(span_name(start.request, False, conventions), said),
             KIND_SERVER,
             (start.start_ns, max(start.start_ns, end_ns)),
             FINE,
-            (*said, *attributes),
+            said,
             (),
         ),
     )
+
+
+def _with_tags(own: list[Attribute], tags: Sequence[Attribute]) -> tuple[Attribute, ...]:
+    """Return both; a key stands once in a span, and what the configuration says itself counts."""
+    return tuple({**dict(own), **dict(tags)}.items()) if tags else tuple(own)
 
 
 def _phase_span(context: StreamContext, span_id: bytes, parent: bytes, phase: Phase, outcome: Outcome) -> FinishedSpan:
