@@ -1,4 +1,4 @@
-"""What was sent, beside what was exported: HTTP's attributes through a real HAProxy, mostly in the profile ``standard``."""
+"""What was sent, beside what was exported: HTTP's attributes through a real HAProxy."""
 
 from __future__ import annotations
 
