@@ -11,10 +11,11 @@ from doctor.clinic import PROXY, RECORDS, SPOE, findings_of, line_of, replaced
 from haproxy_telemetry import haproxyconfig as hc
 from haproxy_telemetry.doctor.examine import Patient, examine
 from haproxy_telemetry.doctor.files import read_setup
+from haproxy_telemetry.doctor.findings import Severity
 from haproxy_telemetry.doctor.version import parse_version
 from haproxy_telemetry.settings import TcpAddress
 
-DEMO = Path(__file__).parents[2] / "demo"
+DEMO = Path(__file__).parents[2] / "demo" / "opentracing"
 VERSIONS = ("2.6.12", "2.8.25", "3.0.11", "3.1.0", "3.2.26", "3.3.0", "3.4.0", "3.5-dev5")
 INSTALLED = haproxy_versions.discover().versions
 AGENTS = (TcpAddress("127.0.0.1", 7000), TcpAddress("127.0.0.1", 7002))
@@ -42,6 +43,21 @@ def test_every_generated_configuration(profile: hc.Profile, mode: hc.Mode, versi
     path = write(tmp_path, profile, version, mode)
     found = findings_of(read_setup([path], {}, parse_version(version), RECORDS, ("txn", "req")))
     assert [finding.words for finding in found] == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("profile", hc.Profile)
+def test_a_generated_traceparent_without_its_condition(profile: hc.Profile, version: str, tmp_path: Path) -> None:
+    path = Path(write(tmp_path, profile, version, hc.Mode.HTTP))
+    path.write_text(
+        replaced(path.read_text(), "%[var(txn.otel_up)] if { var(txn.otel_up) -m found }", "%[var(txn.otel_up)]")
+    )
+    found = findings_of(read_setup([str(path)], {}, parse_version(version), RECORDS, ("txn", "req")))
+    assert [(one.kind.id, line_of(one)) for one in found] == [
+        ("header-emptied", "http-request set-header traceparent %[var(txn.otel_up)]")
+    ]
+    assert found[0].fix == "add: if { var(txn.otel_up) -m found }"
+    assert "where txn.otel_up is not set" in found[0].words
 
 
 @pytest.mark.parametrize("trust", ["never", "{ src 10.0.0.0/8 }"])
@@ -79,6 +95,18 @@ def test_the_demo_has_what_its_comments_say_and_nothing_else(version: str) -> No
     said = {"timeout-processing-long"} | ({"response-events-hang"} if version == "2.6.12" else set())
     setup = read_setup([str(DEMO / "haproxy.cfg")], {}, parse_version(version), RECORDS, ("txn", "req"))
     assert {finding.kind.id for finding in findings_of(setup)} <= said
+
+
+@pytest.mark.parametrize("installed", INSTALLED, ids=lambda installed: installed.name)
+def test_each_warning_of_haproxys_own_is_a_finding(installed: haproxy_versions.HaproxyVersion, tmp_path: Path) -> None:
+    wrong = replaced(PROXY, "global\n    log", "global\n    default-path config\n    log")
+    wrong = replaced(wrong, "    timeout client 50s\n", "")
+    (tmp_path / "haproxy.cfg").write_text(wrong)
+    (tmp_path / "spoe.cfg").write_text(SPOE)
+    report = examine(Patient((str(tmp_path / "haproxy.cfg"),), {}, RECORDS, haproxy=installed.command, offline=True))
+    assert [(one.kind.id, one.kind.severity) for one in report.findings] == [("haproxy-warns", Severity.WARNING)]
+    assert "missing timeouts for frontend 'web'" in report.findings[0].words
+    assert "haproxy -c passes, with 1 warning of its own" in report.well
 
 
 def test_words_of_haproxy_that_refuses(tmp_path: Path) -> None:

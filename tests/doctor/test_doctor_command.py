@@ -109,7 +109,17 @@ def test_nobody_is_there(cfg: Path) -> None:
     assert found["records-not-taken"]["fix"] == f"haproxy-telemetry serve --records unix:{records}"
     assert found["agent-unreachable"]["fix"] == f"haproxy-telemetry serve --listen 127.0.0.1:{agent}"
     assert found["agent-unreachable"]["line"] == 35
+    assert cfg.read_text().splitlines()[found["records-not-taken"]["line"] - 1].startswith(f"    log {records} ")
     assert f"OTLP {endpoint}/v1/traces: " in found["otlp-refuses"]["words"]
+
+
+def test_a_record_that_goes_elsewhere_is_one_line_for_both_findings(cfg: Path) -> None:
+    cfg.write_text(replaced(PROXY, "127.0.0.1:7514", "127.0.0.1:9"))
+    records = cfg.parent / "records.sock"
+    found = json.loads(doctor(cfg, "--json", "--records", f"unix:{records}").stdout)["findings"]
+    lines = {finding["id"]: finding["line"] for finding in found if finding["id"].startswith("record")}
+    assert set(lines) == {"record-elsewhere", "records-not-taken"}
+    assert len(set(lines.values())) == 1
 
 
 def test_a_variable_of_opentelemetry_that_is_wrong(cfg: Path, taken: str) -> None:

@@ -340,6 +340,24 @@ def test_which_conditions_guard_the_callers_header(condition: str, guarded: bool
     assert [finding.kind.id for finding in findings_of(setup)] == ([] if guarded else ["header-emptied"])
 
 
+@pytest.mark.parametrize(
+    ("header", "value", "emptied"),
+    [
+        ("traceparent", "%[var(txn.mine)]", True),
+        ("Tracestate", "a=b,%[var(sess.mine)]", True),
+        ("baggage", "%[var(req.mine),lower]", True),
+        ("traceparent", "%[var(txn.mine,00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01)]", False),
+        ("x-mine", "%[var(txn.mine)]", False),
+        ("traceparent", "%[req.hdr(x-mine)]", False),
+    ],
+)
+def test_whose_variable_it_is_makes_no_difference(header: str, value: str, emptied: bool, tmp_path: Path) -> None:
+    last = "    default_backend"
+    proxy = replaced(PROXY, last, f"    http-request set-header {header} {value}\n{last}")
+    found = findings_of(admit(tmp_path, proxy))
+    assert [finding.kind.id for finding in found] == (["header-emptied"] if emptied else [])
+
+
 def test_headers_that_haproxy_makes_by_itself_need_no_agent(tmp_path: Path) -> None:
     own = replaced(
         PROXY, "    http-request set-header traceparent %[var(txn.otel.traceparent)] if has_context\n", CONTEXT
@@ -368,6 +386,10 @@ def test_a_record_by_a_log_profile(tmp_path: Path) -> None:
         ("localhost:7514", "udp:127.0.0.1:7514"),
         ("udp@127.0.0.1:7514", "udp:127.0.0.1:7514"),
         ("[::1]:7514", "udp:[::]:7514"),
+        ("::1:7514", "udp:[::1]:7514"),
+        ("127.0.0.1:7514", "udp:[::]:7514"),
+        ("localhost:7514", "udp:[::1]:7514"),
+        ("agent.local:7514", "udp:0.0.0.0:7514"),
         ("127.0.0.1", "udp:127.0.0.1:514"),
         ("/run/records.sock", "unix:/run/records.sock"),
         ("unix@/run/records.sock", "unix:/run/records.sock"),
@@ -382,3 +404,32 @@ def test_ways_to_write_the_address_of_the_agent(written: str, agent: str, tmp_pa
     ]
     both = (*elsewhere, parse_records(agent))
     assert findings_of(admit(tmp_path, proxy, records=both)) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "agent"),
+    [
+        ("::1:7514", "udp:127.0.0.1:7514"),
+        ("[::1]:7514", "udp:0.0.0.0:7514"),
+        ("127.0.0.1:7514", "udp:[::1]:7514"),
+        ("127.0.0.1:7514", "udp:127.0.0.2:7514"),
+        ("localhost:7514", "udp:10.0.0.1:7514"),
+        ("127.0.0.1:7514", "udp:[::]:7515"),
+    ],
+)
+def test_an_address_of_the_other_family_is_another(written: str, agent: str, tmp_path: Path) -> None:
+    proxy = replaced(PROXY, "log 127.0.0.1:7514", f"log {written}")
+    found = findings_of(admit(tmp_path, proxy, records=(parse_records(agent),)))
+    assert [finding.kind.id for finding in found] == ["record-elsewhere"]
+
+
+def test_only_targets_that_get_the_record_are_named(tmp_path: Path) -> None:
+    proxy = replaced(PROXY, "log stderr format raw local0", "log 127.0.0.1:9 format raw local0 notice")
+    found = findings_of(admit(tmp_path, replaced(proxy, "127.0.0.1:7514", "127.0.0.1:7515")))
+    assert [(finding.kind.id, line_of(finding)) for finding in found] == [
+        ("record-elsewhere", replaced(LOG, "7514", "7515"))
+    ]
+    assert "the record goes to 127.0.0.1:7515; the agent" in found[0].words
+    (none,) = findings_of(admit(tmp_path, replaced(proxy, f"    {LOG}\n", "")))
+    assert "nowhere: there is no log line for it" in none.words
+    assert none.fix == LOG

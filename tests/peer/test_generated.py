@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -415,6 +416,23 @@ def test_half_a_request_and_its_end_make_one_record_without_an_id(
     assert (broken["id"], broken["st"], broken["tc"]) == ("", "400", "CR--")
     assert request(running.port, "/").status == 200
     assert records.one()["st"] == "200"
+    assert records.rest() == []
+
+
+def test_from_3_1_on_a_failed_tls_handshake_makes_one_record(
+    start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, records: RecordSocket, tmp_path: Path
+) -> None:
+    """Up to 3.0 HAProxy writes a line of its own for it, in no format."""
+    if version.number < (3, 1) or shutil.which("openssl") is None:
+        pytest.skip("it needs log profiles, and an openssl command to make a certificate with")
+    pem = tmp_path / "both.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
+    subprocess.run([*command, "-keyout", str(pem), "-out", str(tmp_path / "cert")], check=True, capture_output=True)
+    pem.write_text(pem.read_text() + (tmp_path / "cert").read_text())
+    running = Running(start_haproxy, version, origin, bind=f"ssl crt {pem}", records=records.address)
+    exchange(running.port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    failed = records.one()
+    assert (failed["id"], failed["tc"], failed["tls"]) == ("", "PR--", "1")
     assert records.rest() == []
 
 

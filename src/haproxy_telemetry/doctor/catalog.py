@@ -13,6 +13,12 @@ HAPROXY_REFUSES: Final = Kind(
     "`haproxy -c` refuses the configuration",
     "The words are HAProxy's own.",
 )
+HAPROXY_WARNS: Final = Kind(
+    "haproxy-warns",
+    Severity.WARNING,
+    "`haproxy -c` takes the configuration, and warns",
+    "The words are HAProxy's own. It starts, and does something else than was written.",
+)
 AGENT_UNREACHABLE: Final = Kind(
     "agent-unreachable",
     Severity.ERROR,
@@ -47,6 +53,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 KINDS: Final[tuple[Kind, ...]] = (
     HAPROXY_REFUSES,
+    HAPROXY_WARNS,
     *(check.kind for check in CHECKS),
     AGENT_UNREACHABLE,
     RECORDS_NOT_TAKEN,

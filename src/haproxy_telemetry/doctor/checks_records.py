@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 
 from haproxy_telemetry.doctor.findings import Seen, error, warning
 from haproxy_telemetry.doctor.proxies import Proxy
 from haproxy_telemetry.doctor.record import (
     DEFAULT_LENGTH,
-    LEVELS,
     TRAFFIC_LEVEL,
     LogTarget,
     Record,
     has_logged_uri,
     in_haproxy,
+    is_same,
     needed_length,
     uri_length,
     variable_bounds,
 )
 from haproxy_telemetry.doctor.setup import Setup
-from haproxy_telemetry.settings.address import RecordsAddress, UdpAddress
 
 LONG_ENOUGH = 8192
 """What the generator writes."""
@@ -56,10 +54,10 @@ def record_elsewhere(setup: Setup) -> Iterator[Seen]:
     for record in setup.written:
         if any(_arrives(target, setup) for target in record.targets):
             continue
-        where = ", ".join(target.written for target in record.targets) or "nowhere: there is no log line"
-        nearest = next((target for target in record.targets if target.address), None)
+        where = ", ".join(target.written for target in record.taking) or "nowhere: there is no log line for it"
+        nearest = record.nearest
         yield Seen(
-            nearest.line.place if nearest else record.place,
+            record.log_place,
             f"{record.proxy}: the record goes to {where}; the agent takes records at"
             f" {' and '.join(map(str, setup.records))}",
             _to_agent(nearest, in_haproxy(setup.records[0])),
@@ -73,25 +71,7 @@ def _to_agent(nearest: LogTarget | None, address: str) -> str:
 
 
 def _arrives(target: LogTarget, setup: Setup) -> bool:
-    return any(_same(target.address, address) for address in setup.records)
-
-
-def _same(written: RecordsAddress | None, agent: RecordsAddress) -> bool:
-    if isinstance(written, UdpAddress) and isinstance(agent, UdpAddress):
-        hosts = (_canonical(written.host), _canonical(agent.host))
-        return written.port == agent.port and (hosts[0] == hosts[1] or _is_any(agent.host))
-    return written == agent
-
-
-def _canonical(host: str) -> str:
-    return "127.0.0.1" if host in ("localhost", "::1") else host
-
-
-def _is_any(host: str) -> bool:
-    try:
-        return ip_address(host).is_unspecified
-    except ValueError:
-        return False
+    return any(is_same(target.address, address) for address in setup.records)
 
 
 @error(
@@ -147,7 +127,7 @@ def record_uri_cut(setup: Setup) -> Iterator[Seen]:
 def record_level(setup: Setup) -> Iterator[Seen]:
     """Only what is more urgent than a record goes to the agent."""
     for _, target in _arriving(setup):
-        if target.level in LEVELS and LEVELS.index(target.level) < LEVELS.index(TRAFFIC_LEVEL):
+        if not target.takes_records:
             yield Seen(
                 target.line.place,
                 f"log {target.written}: level {target.level} leaves out the records, which have level {TRAFFIC_LEVEL}",

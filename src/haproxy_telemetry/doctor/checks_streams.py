@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from haproxy_telemetry.doctor.findings import Seen, error, warning
 from haproxy_telemetry.doctor.proxies import Proxy
+from haproxy_telemetry.doctor.record import is_record
 from haproxy_telemetry.doctor.setup import Setup
 from haproxy_telemetry.doctor.spoe import BACKEND_EVENTS, FRONTEND_EVENTS
 from haproxy_telemetry.doctor.variables import (
@@ -21,6 +22,7 @@ from haproxy_telemetry.doctor.variables import (
 
 OLDEST = (2, 6)
 
+_CONTEXT_HEADERS = ("traceparent", "tracestate", "baggage")
 _UNIQUE_ID = re.compile(r"\bunique-id\b|%(?:\{[^}]*\})?ID\b")
 # The rules of the trace context; which of tp, link and ts are set depends on whom one trusts.
 _CONTEXT_VARIABLE = re.compile(r"(proc|sess|txn|req|res)\.otel_(?!(tp|link|ts)$)")
@@ -105,20 +107,24 @@ def _uses_unique_id(setup: Setup, proxy: Proxy) -> bool:
 @error(
     "header-emptied",
     "`set-header` without `-m found`",
-    "When the agent is away its variables are not there, and the rule replaces the caller's header by an empty one.",
+    "Where a variable is not there (the agent is away, or the rule that makes it did not run), the rule replaces the"
+    " caller's header by an empty one. Asked of the headers of a context whatever the variable is, and of every header"
+    " that is made of the agent's variables.",
 )
 def header_emptied(setup: Setup) -> Iterator[Seen]:
-    """A request header made of the agent's variables whether they are there or not."""
-    names = agent_variables(setup)
+    """A request header made of variables whether they are there or not."""
+    of_agent = agent_variables(setup)
     for proxy in setup.proxies:
         for rule in proxy.lines:
             if not rule.begins("http-request", "set-header") and not rule.begins("http-request", "add-header"):
                 continue
-            if name := unguarded(rule, proxy, names):
+            of_context = rule.word(2).lower() in _CONTEXT_HEADERS
+            name = next((name for name in unguarded(rule, proxy) if of_context or name in of_agent), "")
+            if name:
+                when = "when the agent is away" if name in of_agent else f"where {name} is not set"
                 yield Seen(
                     rule.place,
-                    f'{proxy}: {rule.word(1)} {rule.word(2)} without "-m found" empties the caller\'s header'
-                    " when the agent is away",
+                    f'{proxy}: {rule.word(1)} {rule.word(2)} without "-m found" empties the caller\'s header {when}',
                     f"add: if {{ var({name}) -m found }}",
                 )
 
@@ -134,7 +140,7 @@ def variable_unknown(setup: Setup) -> Iterator[Seen]:
     for engine in setup.engines:
         known |= variables_of(engine.agent, setup.scopes)
     prefixes = tuple(f".{engine.agent.prefix}." for engine in setup.engines)
-    optional = {record.place for record in setup.written}  # its keys may be empty
+    optional = {line.place for line in setup.all_lines if is_record(line.text)}  # its keys may be empty
     for read in variables_read(setup.all_lines):
         if read.place in optional:
             continue

@@ -9,6 +9,7 @@ from haproxy_telemetry.doctor.catalog import (
     AGENT_UNREACHABLE,
     CHECKS,
     HAPROXY_REFUSES,
+    HAPROXY_WARNS,
     OTLP_REFUSES,
     OTLP_SETTINGS,
     RECORDS_NOT_TAKEN,
@@ -32,6 +33,7 @@ from haproxy_telemetry.otlp.settings import ExportConfigError, read_otlp_setting
 from haproxy_telemetry.settings.address import RecordsAddress
 
 _CORRECT_FIRST = "correct it first: HAProxy does not start with this"
+_AS_IT_SAYS = "correct what HAProxy names, until haproxy -dW -c passes too"
 _RUN_AS_HAPROXY = "run the doctor as the user that starts HAProxy"
 
 
@@ -109,7 +111,9 @@ def _ask_haproxy(report: Report, patient: Patient, installed: Version | None) ->
     if words is None:
         report.unasked.append("haproxy -c: it gave no answer")
     elif words.accepts:
-        report.well.append(f"haproxy -c passes{_warnings(words.warnings)}")
+        report.well.append(f"haproxy -c passes{_warnings(len(words.warnings))}")
+        for warning in dict.fromkeys(words.warnings):
+            report.findings.append(Finding(HAPROXY_WARNS, f"haproxy -c: {warning.text}", _AS_IT_SAYS, warning.place))
     else:
         for alert in words.alerts or (Alert("it gives no reason", None),):
             fix = _RUN_AS_HAPROXY if "ermission denied" in alert.text else _CORRECT_FIRST
@@ -166,7 +170,7 @@ def _ask_records(report: Report, setup: Setup) -> None:
             report.well.append(f"records are taken at {address}")
         else:
             words, fix = f"nobody takes records at {address}", f"haproxy-telemetry serve --records {address}"
-            report.findings.append(Finding(RECORDS_NOT_TAKEN, words, fix, setup.written[0].place))
+            report.findings.append(Finding(RECORDS_NOT_TAKEN, words, fix, setup.written[0].place_of(address)))
 
 
 def _ask_otlp(report: Report, patient: Patient) -> None:

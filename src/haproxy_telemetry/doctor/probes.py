@@ -46,14 +46,14 @@ _FOLDERS: Final = ("/usr/local/sbin", "/usr/sbin")  # Debian's PATH of a person 
 _THIS_MACHINE: Final = ("127.0.0.1", "localhost", "0.0.0.0", "::")  # noqa: S104 (compared with, not bound)
 _SAYS = re.compile(r"^\[(ALERT|WARNING)\]\s*(?:\d+/\d+\s*)?\(\d+\)\s*:\s*(?:config\s*:\s*)?(.*)$")
 _PARSING = re.compile(r"parsing \[(.+?):(\d+)\]\s*:\s*(.*)")
-_SUMMARIES = ("Error(s) found in configuration file", "Fatal errors found in configuration")
+_SUMMARIES = ("Error(s) found in configuration file", "Fatal errors found in configuration", "Warnings were found")
 
 
 # HAProxy
 
 
 class Alert(NamedTuple):
-    """One reason to refuse the files, with its place if HAProxy names it."""
+    """One complaint of HAProxy's about the files, with its place if it names one."""
 
     text: str
     place: Place | None
@@ -61,11 +61,11 @@ class Alert(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HaproxyWords:
-    """What `haproxy -c` said: whether it takes the files, its alerts, and how many warnings it has."""
+    """What `haproxy -c` said: whether it takes the files, its alerts and its warnings."""
 
     accepts: bool
     alerts: tuple[Alert, ...]
-    warnings: int
+    warnings: tuple[Alert, ...]
 
 
 def find_haproxy(environ: Mapping[str, str]) -> str | None:
@@ -86,8 +86,11 @@ def check_files(command: Sequence[str], files: Sequence[str], environ: Mapping[s
     if done is None:
         return None
     said = [found.groups() for line in done.stderr.splitlines() if (found := _SAYS.match(line))]
-    alerts = tuple(_alert(text) for kind, text in said if kind == "ALERT" and not text.startswith(_SUMMARIES))
-    return HaproxyWords(done.returncode == 0, alerts, sum(kind == "WARNING" for kind, _ in said))
+    alerts, warnings = (
+        tuple(_alert(text) for kind, text in said if kind == wanted and not text.startswith(_SUMMARIES))
+        for wanted in ("ALERT", "WARNING")
+    )
+    return HaproxyWords(done.returncode == 0, alerts, warnings)
 
 
 def _alert(text: str) -> Alert:

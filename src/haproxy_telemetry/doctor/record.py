@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from haproxy_telemetry.doctor.configuration import Directive, Place, Section
 from haproxy_telemetry.doctor.proxies import Proxy
@@ -49,6 +50,11 @@ class LogTarget:
     profile: str
     line: Directive
 
+    @property
+    def takes_records(self) -> bool:
+        """Whether its level lets a record through."""
+        return self.level not in LEVELS or LEVELS.index(self.level) >= LEVELS.index(TRAFFIC_LEVEL)
+
     def corrected(self, address: str, length: int) -> str:
         """Return the line with another address and length, and everything else as it is."""
         words = list(self.line.words)
@@ -69,10 +75,60 @@ class Record:
     place: Place
     targets: tuple[LogTarget, ...]
 
+    @property
+    def taking(self) -> tuple[LogTarget, ...]:
+        """The targets that get the record."""
+        return tuple(target for target in self.targets if target.takes_records)
+
+    @property
+    def nearest(self) -> LogTarget | None:
+        """The target that was most likely meant for the agent."""
+        return next((target for target in self.taking if target.address), None)
+
+    @property
+    def log_place(self) -> Place:
+        """The `log` line to look at, where none reaches the agent."""
+        return self.nearest.line.place if self.nearest else self.place
+
+    def place_of(self, address: RecordsAddress) -> Place:
+        """The `log` line to look at for an address of the agent: the one that leads there, if there is one."""
+        lines = (target.line for target in self.targets if is_same(target.address, address))
+        return next((line.place for line in lines), self.log_place)
+
 
 def in_haproxy(address: RecordsAddress) -> str:
     """Return the address as a `log` line writes it."""
     return str(address).removeprefix("unix:").removeprefix("udp:")
+
+
+def is_record(text: str) -> bool:
+    """Say whether a line has the format of a record."""
+    return _OURS.search(text) is not None
+
+
+def is_same(written: RecordsAddress | None, agent: RecordsAddress) -> bool:
+    """Say whether what goes to the address of a `log` line comes to an address of the agent."""
+    if isinstance(written, UdpAddress) and isinstance(agent, UdpAddress):
+        return written.port == agent.port and _reaches(written.host, agent.host)
+    return written == agent
+
+
+def _reaches(target: str, agent: str) -> bool:
+    """`localhost` may be of either family, and so may any other name; `::` takes both, `0.0.0.0` IPv4 only."""
+    one, other = _ip(target), _ip(agent)
+    if other is None:
+        return target == agent or (agent == "localhost" and one is not None and one.is_loopback)
+    if other.is_unspecified:
+        return other.version == 6 or one is None or one.version == 4
+    return one == other or (target == "localhost" and other.is_loopback)
+
+
+def _ip(host: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
 
 
 def find_record(proxy: Proxy, sections: Sequence[Section]) -> Record | None:

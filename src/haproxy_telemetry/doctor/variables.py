@@ -18,6 +18,9 @@ _TOGETHER = frozenset({"traceparent", "trace_id"})
 """Always set both or neither."""
 
 _READ = re.compile(r"(?<![-\w])var\(\s*([a-z]+\.[\w.]+)")
+_READ_BARE = re.compile(
+    r"(?<![-\w])var\(\s*([a-z]+\.[\w.]+)\s*\)"
+)  # with a second argument, a default, it is never empty
 _SET = re.compile(r"(?<![-\w])set-var(?:-fmt)?\(\s*([a-z]+\.[\w.]+)")
 
 
@@ -57,12 +60,11 @@ def agent_variables(setup: Setup) -> frozenset[str]:
     return frozenset(names)
 
 
-def unguarded(rule: Directive, proxy: Proxy, names: frozenset[str]) -> str:
-    """Return the first of ``names`` that a rule reads without a test that it is there; nothing if all is well."""
-    for name, _ in variables_read((Directive(rule.words[:4], rule.place),)):
-        if name in names and not _is_guarded(rule, proxy, _equals(name)):
-            return name
-    return ""
+def unguarded(rule: Directive, proxy: Proxy) -> Iterator[str]:
+    """Yield each variable that a `set-header` rule reads without a test that it is there."""
+    for name in _READ_BARE.findall(rule.word(3)):
+        if not _is_guarded(rule, proxy, _equals(name)):
+            yield name
 
 
 def _equals(name: str) -> frozenset[str]:
