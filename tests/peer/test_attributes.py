@@ -1,4 +1,4 @@
-"""What was sent, beside what was exported: HTTP's attributes through a real HAProxy, in the profile ``standard``."""
+"""What was sent, beside what was exported: HTTP's attributes through a real HAProxy."""
 
 from __future__ import annotations
 
@@ -56,19 +56,20 @@ class Standard:
 def standard(
     start_haproxy: StartHaproxy, start_agent: StartAgent, version: HaproxyVersion, origin: Origin, tmp_path: Path
 ) -> Start:
-    def start(settings: str = SETTINGS, env: Mapping[str, str] | None = None) -> Standard:
+    def start(settings: str = SETTINGS, env: Mapping[str, str] | None = None, profile: str = "standard") -> Standard:
         (tmp_path / "agent.toml").write_text(settings)
         port, records = free_port(), f"udp:{LOOPBACK}:{free_port()}"
         agent = start_agent("--config", str(tmp_path / "agent.toml"), "--records", records, env=env)
         chosen = options(
             version,
-            "standard",
+            profile,
             agents=[f"{LOOPBACK}:{agent.port}"],
             records=records,
             example=(f"{LOOPBACK}:{port}", f"{LOOPBACK}:{origin.port}"),
         )
         files = texts(chosen)
-        files[hc.SPOE] = files[hc.SPOE].replace("\n    event on-frontend-http-request", TAGS)
+        if profile == "standard":
+            files[hc.SPOE] = files[hc.SPOE].replace("\n    event on-frontend-http-request", TAGS)
         config = files.pop(hc.PROXY).replace(
             "http-request set-header",
             "http-request return status 204 if { path /here }\n    http-request set-header",
@@ -178,6 +179,20 @@ def test_hashed_clients_are_one_and_nowhere_named(standard: Start, tmp_path: Pat
     [hashed] = hashes
     assert isinstance(hashed, str)
     assert len(hashed) == 16
+
+
+@pytest.mark.parametrize("profile", ["detailed", "zero-wait"])
+def test_no_profile_lets_a_value_or_an_address_out(standard: Start, profile: str) -> None:
+    running = standard(profile=profile)
+    request(running.port, "/users/7?page=2&token=s3cr3t")
+    root = running.trace("/users/7").root
+    assert root.name == ("HAProxy session" if profile == "detailed" else "GET /users/{id}")
+    assert root.attributes["url.query"] == "page=2&token=REDACTED"
+    assert root.attributes["http.route"] == "/users/{id}"
+    assert root.attributes["client.address"] == root.attributes["network.peer.address"] == "127.0.0.0"
+    peers = {span.attributes.get("network.peer.address") for span in running.trace("/users/7").spans}
+    assert peers <= {None, "127.0.0.0", "127.0.0.1"}
+    assert b"s3cr3t" not in running.agent.exported()
 
 
 HOSTILE = [

@@ -53,7 +53,7 @@ def test_spans_say_what_http_was_about(proxy: Proxy) -> None:
         "http.request.method": "GET",
         "url.scheme": "http",
         "url.path": "/items",
-        "url.query": "page=2",
+        "url.query": "page=REDACTED",
         "server.address": "127.0.0.1",
         "client.address": "127.0.0.1",
         "network.protocol.version": "1.1",
@@ -62,7 +62,7 @@ def test_spans_say_what_http_was_about(proxy: Proxy) -> None:
     }
     assert trace.span("Server session").attributes == {
         "http.request.method": "GET",
-        "url.full": f"http://127.0.0.1:{proxy.port}/items?page=2",
+        "url.full": f"http://127.0.0.1:{proxy.port}/items?page=REDACTED",
         "haproxy.backend.name": "origin",
         "haproxy.server.name": "origin",
         "server.address": "127.0.0.1",
@@ -113,7 +113,7 @@ def test_streams_of_http2_that_run_at_once_are_kept_apart(
     assert [response.status for response in responses] == [200] * 3
     traces = [agent.trace(response.header("x-trace-id") or "") for response in responses]
     assert [trace.parents() for trace in traces] == [NINE_SPANS] * 3
-    assert [f"/together?{trace.root.attributes['url.query']}" for trace in traces] == paths
+    assert [trace.root.attributes["url.query"] for trace in traces] == ["n=REDACTED&stream=REDACTED"] * 3
     told = [shown_upstream(origin, path) for path in paths]
     assert told == [(trace.trace_id, trace.span("Server session").span_id) for trace in traces]
     assert [trace.root.attributes["network.protocol.version"] for trace in traces] == ["2.0"] * 3

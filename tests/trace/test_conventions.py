@@ -135,6 +135,15 @@ def test_the_one_message_of_the_standard_profile_obeys() -> None:
     assert (said(span, "url.query"), said(span, "client.address")) == (b"b=REDACTED", b"2001:db8:1::")
 
 
+def test_where_a_record_joins_the_version_is_written_as_the_conventions_write_it() -> None:
+    lab = Laboratory(limits=TraceLimits(grace_ns=1, ttl_ns=100))
+    version = ((b"tag", b"network.protocol.version"), (b"", b"2.0"))
+    lab.notify(say((b"span", b"HAProxy session"), *version, id=b"an-id"))
+    lab.record(GOOD._replace(request=GOOD.request._replace(version=b"HTTP/2.0")))
+    lab.close()
+    assert said(lab.trace.spans[0], "network.protocol.version") == b"2"
+
+
 # Whatever a client sends
 
 SECRET = b"s3cr3t"

@@ -25,7 +25,8 @@ from haproxy_telemetry.trace.spans import (
 from haproxy_telemetry.trace.stream import EndedStream, EndOfStream, StreamStart
 from haproxy_telemetry.trace.streamspans import StreamContext, incomplete_spans, stream_spans
 
-_ENDINGS: Final = (b"http.response.status_code", b"error.type")
+# How it ended, and the version as the conventions write it: an event tells HTTP/2 as "2.0".
+_KNOWN_BETTER: Final = (b"http.response.status_code", b"error.type", b"network.protocol.version")
 
 
 def finished_trace(
@@ -132,7 +133,7 @@ def _join(told: FinishedSpan, recorded: FinishedSpan) -> FinishedSpan:
         kind=recorded.kind if told.kind == KIND_INTERNAL else told.kind,
         start_ns=min(told.start_ns, recorded.start_ns),
         end_ns=max(told.end_ns, recorded.end_ns),
-        attributes=_union(recorded.attributes, told.attributes, _ENDINGS),
+        attributes=_union(recorded.attributes, told.attributes, _KNOWN_BETTER),
         events=told.events + recorded.events,
         status=recorded.status if told.status == STATUS_UNSET else told.status,
     )
