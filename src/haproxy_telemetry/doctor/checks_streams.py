@@ -22,10 +22,10 @@ from haproxy_telemetry.doctor.variables import (
 
 OLDEST = (2, 6)
 
-_CONTEXT_HEADERS = ("traceparent", "tracestate", "baggage")
+_IDENTITY_HEADERS = ("traceparent", "b3", "x-b3-traceid", "uber-trace-id")
+_CONTEXT_HEADERS = (*_IDENTITY_HEADERS, "x-b3-spanid", "x-b3-sampled", "tracestate", "baggage")
 _UNIQUE_ID = re.compile(r"\bunique-id\b|%(?:\{[^}]*\})?ID\b")
 # The rules of the trace context; which of tp, link and ts are set depends on whom one trusts.
-_CONTEXT_HEADERS = ("traceparent", "b3", "x-b3-traceid", "uber-trace-id")
 _CONTEXT_VARIABLE = re.compile(r"(proc|sess|txn|req|res)\.otel_(?!(tp|link|ts)$)")
 
 
@@ -186,7 +186,7 @@ def _sets_traceparent(proxy: Proxy) -> bool:
     return any(
         rule.begins("http-request")
         and rule.word(1) in ("set-header", "add-header")
-        and rule.word(2).lower() in _CONTEXT_HEADERS
+        and rule.word(2).lower() in _IDENTITY_HEADERS
         for rule in proxy.lines
     )
 
