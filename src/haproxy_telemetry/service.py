@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from haproxy_telemetry import __version__
+from haproxy_telemetry.admin.listener import bind
 from haproxy_telemetry.admin.vitals import Heartbeat
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
@@ -211,10 +212,18 @@ def _open_admin(
     """Take the address of ``/metrics``, or the default one if it is free; raise :class:`CannotListenError`."""
     if asked == "off":
         return None
+    address = asked or ADMIN_ADDRESS
+    try:
+        sock = bind(address.host, address.port)
+    except OSError as error:
+        refused = CannotListenError(address, error)
+        if asked is not None:
+            raise refused from error
+        _LOG.info("no pages about the agent: their default address cannot be had", extra=fields(error=refused))
+        return None
     # 90 ms, for those who have these pages.
     from haproxy_telemetry.admin.pages import Admin, Sources
 
-    address = asked or ADMIN_ADDRESS
     sources = Sources(
         stats=agent.stats,
         ack_times=server.ack_times,
@@ -228,14 +237,7 @@ def _open_admin(
             "engines": lambda: len(agent.engines.known),
         },
     )
-    try:
-        return Admin(address, sources, __version__, agent.bug)
-    except OSError as error:
-        refused = CannotListenError(address, error)
-        if asked is not None:
-            raise refused from error
-        _LOG.info("no pages about the agent: their default address cannot be had", extra=fields(error=refused))
-        return None
+    return Admin(sock, sources, __version__, agent.bug)
 
 
 def _close_admin(admin: Admin | None) -> None:

@@ -8,14 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from haproxy_telemetry.acktimes import AckTimes
+from haproxy_telemetry.admin.listener import bind
 from haproxy_telemetry.admin.pages import Admin, Sources
 from haproxy_telemetry.admin.vitals import Heartbeat
 from haproxy_telemetry.metrics.traffic import Traffic
 from haproxy_telemetry.otlp.ledger import ExportState
-from haproxy_telemetry.settings import TcpAddress
 from haproxy_telemetry.stats import Stats
 
 PATIENCE = 8.0
+NOTHING_YET = ExportState(0, None, None, None)
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
 
 
@@ -26,7 +27,7 @@ class World:
     stats: Stats = field(default_factory=Stats)
     ack_times: AckTimes = field(default_factory=AckTimes)
     heart: Heartbeat = field(default_factory=lambda: Heartbeat(1000.0))
-    export: ExportState = ExportState(0, None, None, None)
+    export: ExportState = NOTHING_YET
     listening: bool = True
     bugs: list[BaseException] = field(default_factory=list)
 
@@ -45,9 +46,7 @@ class World:
 @contextmanager
 def served(world: World, traffic: Traffic | None = None) -> Iterator[str]:
     """The pages at an address of their own."""
-    admin = Admin(
-        TcpAddress("127.0.0.1", 0), world.sources(traffic), "1.2.3", lambda where, error: world.bugs.append(error)
-    )
+    admin = Admin(bind("127.0.0.1", 0), world.sources(traffic), "1.2.3", lambda where, error: world.bugs.append(error))
     admin.start()
     try:
         yield admin.address

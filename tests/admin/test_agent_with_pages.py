@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import socket
+from contextlib import suppress
 from pathlib import Path
 
-import pytest
-
+from haproxy_telemetry.service import ADMIN_ADDRESS
 from server.running_agent import RunningAgent, made, message, running, stream, wait_for
 
 from .pages import ask
@@ -49,30 +49,21 @@ def test_off_is_off(tmp_path: Path) -> None:
         assert "admin=" not in agent.logged("msg=listening")
 
 
-@pytest.fixture
-def taken() -> str:
-    """An address that another process has; the default one, so that it is busy in any case."""
-    return "127.0.0.1:9464"
-
-
-def test_a_busy_default_address_is_a_line_and_the_agent_goes_on(tmp_path: Path, taken: str) -> None:
-    host, _, port = taken.partition(":")
+def test_a_busy_default_address_is_a_line_and_the_agent_goes_on(tmp_path: Path) -> None:
     with socket.socket() as other:
-        try:
-            other.bind((host, int(port)))
+        with suppress(OSError):  # somebody has it already: as good
+            other.bind((ADMIN_ADDRESS.host, ADMIN_ADDRESS.port))
             other.listen()
-        except OSError:
-            pass  # somebody has it already: as good
         with running(tmp_path) as agent:
             assert "admin=" not in agent.logged("msg=listening")
-            assert taken in agent.logged("their default address cannot be had")
+            assert str(ADMIN_ADDRESS) in agent.logged("their default address cannot be had")
             assert agent.stop() == 0
             assert agent.complaints() == []
 
 
 def test_a_busy_address_that_was_asked_for_is_an_error(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        address = "127.0.0.1:%d" % other.getsockname()[1]
+        address = f"127.0.0.1:{other.getsockname()[1]}"
         with running(tmp_path, "--admin", address) as agent:
             assert agent.wait() == 1
     assert agent.log == [f"haproxy-telemetry: cannot listen on {address}: another process listens there"]

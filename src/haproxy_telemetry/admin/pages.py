@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -12,7 +13,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from haproxy_telemetry.admin.collector import AgentCollector, Sources
-from haproxy_telemetry.admin.listener import Listener, Request, Response, bind
+from haproxy_telemetry.admin.listener import Listener, Request, Response
 from haproxy_telemetry.admin.vitals import why_dead, why_not_ready
 from haproxy_telemetry.metrics.prometheus import TrafficCollector
 from haproxy_telemetry.settings import TcpAddress
@@ -71,12 +72,11 @@ def _health(problem: str) -> Response:
 
 @final
 class Admin:
-    """The pages at an address: taken at once, served from :meth:`start` on. Raises ``OSError``."""
+    """The pages on a listening socket (``listener.bind``), served from :meth:`start` on."""
 
     def __init__(
-        self, address: TcpAddress, sources: Sources, version: str, bug: Callable[[str, BaseException], None]
+        self, sock: socket.socket, sources: Sources, version: str, bug: Callable[[str, BaseException], None]
     ) -> None:
-        sock = bind(address.host, address.port)
         self.address = str(TcpAddress(*sock.getsockname()[:2]))
         self._listener = Listener(sock, Pages(sources, version).respond, lambda error: bug("admin", error))
 
