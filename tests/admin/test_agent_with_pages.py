@@ -67,3 +67,11 @@ def test_a_busy_address_that_was_asked_for_is_an_error(tmp_path: Path) -> None:
         with running(tmp_path, "--admin", address) as agent:
             assert agent.wait() == 1
     assert agent.log == [f"haproxy-telemetry: cannot listen on {address}: another process listens there"]
+
+
+def test_pages_end_where_the_agent_cannot_begin(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with running(tmp_path, "--admin", "127.0.0.1:0", listen=(address,)) as agent:
+            assert agent.wait() == 1
+    assert agent.log == [f"haproxy-telemetry: cannot listen on {address}: another process listens there"]
