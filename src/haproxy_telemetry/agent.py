@@ -75,6 +75,11 @@ class Agent:
         self._work: list[_Work] = []
         self._bugs: set[tuple[str, type[BaseException | None]]] = set()
 
+    @property
+    def live_traces(self) -> int:
+        """How many traces are alive."""
+        return self._assembler.live
+
     def use_sampling(self, sampling: Sampling) -> None:
         """Decide by this from now on; what is alive keeps the flag that it has."""
         self._assembler.sampling = sampling

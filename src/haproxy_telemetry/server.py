@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, final
 
+from haproxy_telemetry.acktimes import AckTimes
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
 from haproxy_telemetry.logs import fields
@@ -87,9 +88,12 @@ class SpopProtocol(asyncio.BufferedProtocol):
         session, transport = self._session, self._transport
         if session is None or transport is None or self._ending:
             return
-        answer = session.receive(bytes(self._server.view[:nbytes]), self._server.clock.now())
+        began = self._server.clock.now()
+        answer = session.receive(bytes(self._server.view[:nbytes]), began)
         if answer:
             transport.write(answer)
+        if session.answered:
+            self._server.ack_times.add(self._server.clock.now() - began, session.answered)
         self._server.agent.carry_out()
         if session.closed:
             self._end()
@@ -158,6 +162,7 @@ class AgentServer:
     def __init__(self, agent: Agent, clock: Clock, max_connections: int) -> None:
         self.agent = agent
         self.clock = clock
+        self.ack_times = AckTimes()
         self.buffer = bytearray(READ_BUFFER)
         self.view = memoryview(self.buffer)
         self._max_connections = max_connections
@@ -207,6 +212,11 @@ class AgentServer:
             return False
         self._protocols.add(protocol)
         return True
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return len(self._protocols)
 
     def forget(self, protocol: SpopProtocol) -> None:
         """Count the connection out."""

@@ -7,11 +7,14 @@ import logging
 import os
 import resource
 import signal
+import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from haproxy_telemetry import __version__
+from haproxy_telemetry.admin.listener import bind
+from haproxy_telemetry.admin.vitals import Heartbeat
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
 from haproxy_telemetry.conventions import make_conventions
@@ -20,6 +23,7 @@ from haproxy_telemetry.exporters import (
     ExportConfigError,
     Exporter,
     Outlets,
+    WatchedExporter,
     make_exporter,
     open_outlets,
     read_outlets,
@@ -30,7 +34,7 @@ from haproxy_telemetry.recordserver import RecordServer
 from haproxy_telemetry.reload import Reload, make_sampling
 from haproxy_telemetry.sampling import SamplerError
 from haproxy_telemetry.server import LINGER, AgentServer, CannotListenError
-from haproxy_telemetry.settings import Settings, SettingsError
+from haproxy_telemetry.settings import AdminAddress, Settings, SettingsError, TcpAddress
 from haproxy_telemetry.settings.propagators import PropagatorsError
 from haproxy_telemetry.spop import Limits, Scope
 from haproxy_telemetry.stats import Stats
@@ -41,7 +45,13 @@ from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.live import TraceLimits
 from haproxy_telemetry.trace.propagators import W3C, Propagators
 
+if TYPE_CHECKING:
+    from haproxy_telemetry.admin.pages import Admin
+
 _LOG: Final = logging.getLogger("haproxy_telemetry.service")
+
+ADMIN_ADDRESS: Final = TcpAddress("127.0.0.1", 9464)
+"""Where the agent tells about itself unless a setting says otherwise; the port is OpenTelemetry's for Prometheus."""
 
 RECORDS_DRAIN: Final = 0.5
 """Seconds for the records that have come by the end and wait in the socket."""
@@ -55,6 +65,14 @@ LAST_WORDS_MS: Final = 200
 
 OTHER_FILES: Final = 64
 """File descriptors beside the connections': listening sockets, the exporter's, the interpreter's."""
+
+
+class _WaysOut(NamedTuple):
+    """Traces, metrics and logs; ``prometheus``: the traffic's metrics are to be had on ``/metrics``."""
+
+    exporter: WatchedExporter
+    outlets: Outlets
+    prometheus: bool
 
 
 def run(settings: Settings, environ: Mapping[str, str], load_again: Callable[[], Settings] | None = None) -> int:
@@ -79,8 +97,9 @@ def run(settings: Settings, environ: Mapping[str, str], load_again: Callable[[],
     agent = make_agent(settings, exporter, stats, propagators, outlets, conventions)
     agent.use_sampling(sampling)
     reload = Reload(agent, settings, load_again or (lambda: settings), environ)
+    ways_out = _WaysOut(exporter, outlets, outlet_settings.prometheus)
     try:
-        return asyncio.run(_serve(settings, agent, exporter, outlets, stderr, reload))
+        return asyncio.run(_serve(settings, agent, ways_out, stderr, reload))
     except CannotListenError as error:
         exporter.close(0.0)
         outlets.close(0.0)
@@ -142,8 +161,7 @@ def trace_limits(settings: Settings) -> TraceLimits:
 async def _serve(
     settings: Settings,
     agent: Agent,
-    exporter: Exporter,
-    outlets: Outlets,
+    ways_out: _WaysOut,
     stderr: StderrStream,
     reload: Callable[[], None],
 ) -> int:
@@ -154,17 +172,26 @@ async def _serve(
     stop = _on_signals(agent.stats, reload)
     _allow_connections(settings.server.max_connections)
     records = RecordServer(agent, clock)
-    await _listen(server, records, settings)
+    heart = Heartbeat(time.monotonic())
+    admin = _open_admin(settings.admin.listen, agent, server, ways_out, heart)
+    try:
+        await _listen(server, records, settings)
+    except CannotListenError:
+        _close_admin(admin)
+        raise
     _LOG.info(
         "listening",
         extra=fields(
             spop=",".join(server.addresses),
             records=",".join(records.addresses) or None,
+            admin=admin.address if admin is not None else None,
             export=settings.export.to,
             version=__version__,
         ),
     )
-    ticking = asyncio.create_task(_tick(agent, clock, records, _tick_period(settings)), name="tick")
+    if admin is not None:
+        admin.start()
+    ticking = asyncio.create_task(_tick(agent, clock, records, _tick_period(settings), heart), name="tick")
     await stop.wait()
     timeout = settings.server.shutdown_timeout
     deadline = loop.time() + timeout
@@ -176,11 +203,51 @@ async def _serve(
     agent.close(clock.now())
     left = max(0.0, deadline - loop.time())
     report, _ = await asyncio.gather(
-        asyncio.to_thread(exporter.close, left),
-        asyncio.to_thread(outlets.close, left),
+        asyncio.to_thread(ways_out.exporter.close, left),
+        asyncio.to_thread(ways_out.outlets.close, left),
     )
+    _close_admin(admin)
     _say_totals(agent.stats, report)
     return 0
+
+
+def _open_admin(
+    asked: AdminAddress | None, agent: Agent, server: AgentServer, ways_out: _WaysOut, heart: Heartbeat
+) -> Admin | None:
+    """Take the address of ``/metrics``, or the default one if it is free; raise :class:`CannotListenError`."""
+    if asked == "off":
+        return None
+    address = asked or ADMIN_ADDRESS
+    try:
+        sock = bind(address.host, address.port)
+    except OSError as error:
+        refused = CannotListenError(address, error)
+        if asked is not None:
+            raise refused from error
+        _LOG.info("no pages about the agent: their default address cannot be had", extra=fields(error=refused))
+        return None
+    # 90 ms, for those who have these pages.
+    from haproxy_telemetry.admin.pages import Admin, Sources
+
+    sources = Sources(
+        stats=agent.stats,
+        ack_times=server.ack_times,
+        traffic=agent.traffic if ways_out.prometheus else None,
+        heart=heart,
+        listening=lambda: server.listening,
+        export=ways_out.exporter.state,
+        gauges={
+            "live_traces": lambda: agent.live_traces,
+            "open_connections": lambda: server.connections,
+            "engines": lambda: len(agent.engines.known),
+        },
+    )
+    return Admin(sock, sources, __version__, agent.bug)
+
+
+def _close_admin(admin: Admin | None) -> None:
+    if admin is not None:
+        admin.close()
 
 
 async def _listen(server: AgentServer, records: RecordServer, settings: Settings) -> None:
@@ -256,11 +323,12 @@ def _allow_connections(number: int) -> None:
         )
 
 
-async def _tick(agent: Agent, clock: Clock, records: RecordServer, period: float) -> None:
+async def _tick(agent: Agent, clock: Clock, records: RecordServer, period: float, heart: Heartbeat) -> None:
     """Let time pass for what waits on it."""
     since_synchronised = 0.0
     while True:
         await asyncio.sleep(period)
+        heart.last = time.monotonic()
         since_synchronised += period
         if since_synchronised >= SYNCHRONISE_EVERY:
             clock.synchronise()

@@ -37,6 +37,8 @@ class Session:
         self._stats = agent.stats
         self._connection = AgentConnection(agent.limits)
         self.greeted = False
+        self.answered = 0
+        """NOTIFYs of the last read."""
         self._engine: Engine | None = None
         self._once = agent.once
 
@@ -60,6 +62,7 @@ class Session:
                 answered += 1
             else:
                 self._other(event)
+        self.answered = answered
         if answered:
             self._stats.count("frames_answered", "", answered)
         return self._connection.data_to_send()

@@ -17,6 +17,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 from haproxy_telemetry import __version__
 from haproxy_telemetry.otlp.encode import encode_request, encode_resource
 from haproxy_telemetry.otlp.encode_logs import ERROR, INFO, WARN, encode_log, severity
+from haproxy_telemetry.trace.conventions import SCHEMA_URL
 from haproxy_telemetry.trace.stream import EndedStream
 from metrics.ended import SPAN_ID, TRACE_ID, ended, timers
 
@@ -44,8 +45,8 @@ def test_the_sdk_makes_the_same_message_of_the_same_record(exported: bool) -> No
         body="GET /items 200",
         attributes={k.decode(): v.decode() if isinstance(v, bytes) else v for k, v in stream.attributes},
     )
-    scope = InstrumentationScope("haproxy_telemetry", __version__)
-    official = encode_logs([ReadableLogRecord(theirs, Resource({"service.name": "edge"}), scope)])
+    scope = InstrumentationScope("haproxy_telemetry", __version__, SCHEMA_URL.decode())
+    official = encode_logs([ReadableLogRecord(theirs, Resource({"service.name": "edge"}, SCHEMA_URL.decode()), scope)])
     assert parse(stream) == official
 
 

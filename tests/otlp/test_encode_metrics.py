@@ -18,6 +18,7 @@ from haproxy_telemetry.metrics import catalog
 from haproxy_telemetry.metrics.points import Data, Exemplar, HistogramData, HistogramPoint, NumberData, NumberPoint
 from haproxy_telemetry.otlp.encode import encode_request, encode_resource
 from haproxy_telemetry.otlp.encode_metrics import CUMULATIVE, DELTA, encode_metric
+from haproxy_telemetry.trace.conventions import SCHEMA_URL
 
 from .spans import any_text, unique_attributes
 
@@ -87,9 +88,11 @@ def parse(*datas: Data, temporality: int = CUMULATIVE) -> ExportMetricsServiceRe
 @settings(max_examples=60)
 def test_the_sdk_makes_the_same_message_of_the_same_metrics(datas: list[Data], temporality: int) -> None:
     metrics = [sdk_metric(data, temporality) for data in datas]
-    scope = sdk.ScopeMetrics(InstrumentationScope("haproxy_telemetry", __version__), metrics, "")
-    resource = Resource({shown(key): shown(value) for key, value in RESOURCE})
-    official = encode_metrics(sdk.MetricsData([sdk.ResourceMetrics(resource, [scope], "")]))
+    scope = sdk.ScopeMetrics(
+        InstrumentationScope("haproxy_telemetry", __version__, SCHEMA_URL.decode()), metrics, SCHEMA_URL.decode()
+    )
+    resource = Resource({shown(key): shown(value) for key, value in RESOURCE}, SCHEMA_URL.decode())
+    official = encode_metrics(sdk.MetricsData([sdk.ResourceMetrics(resource, [scope], SCHEMA_URL.decode())]))
     assert parse(*datas, temporality=temporality) == official
 
 

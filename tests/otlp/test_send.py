@@ -493,3 +493,30 @@ def send_one(url: str, environ: Mapping[str, str]) -> CloseReport:
     exporter.export(a_trace(1))
     until(lambda: stats.get("spans_exported") + stats.get("spans_dropped", "retries_exhausted") == 1)
     return exporter.close(LONG_S)
+
+
+def test_the_state_tells_success_from_failure() -> None:
+    stats = Stats()
+    with receiving(answer(400), answer(200)) as server:
+        exporter = exporter_to(url_of(server), stats)
+        assert exporter.state() == (0, None, None, None)
+        exporter.export(a_trace(2))
+        server.wait_for_requests(1)
+        wait_until_counted(stats, "spans_dropped", "http_400", 2)
+        failed = exporter.state()
+        exporter.export(a_trace(2))
+        server.wait_for_requests(2)
+        exporter.close(LONG_S)
+    assert failed.last_success is None
+    assert failed.failing_since == failed.last_failure
+    assert failed.failing_since is not None
+    worked = exporter.state()
+    assert worked.last_success is not None
+    assert (worked.queue, worked.failing_since, worked.last_failure) == (0, None, failed.last_failure)
+
+
+def wait_until_counted(stats: Stats, what: str, reason: str, number: int) -> None:
+    deadline = time.monotonic() + LONG_S
+    while stats.get(what, reason) < number:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

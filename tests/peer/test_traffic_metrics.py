@@ -30,7 +30,7 @@ ODD = [
     b"GET /%ff%00%0a" + b"y" * 4000 + b" HTTP/1.1\r\nhost: x\r\nx-long: " + b"z" * 4000 + b"\r\n\r\n",
     b"M" * 200 + b" / HTTP/1.1\r\nhost: x\r\n\r\n",
 ]
-# From 3.1 on, HAProxy cannot parse these, and what it cannot parse makes no record (docs/records.md).
+# HAProxy cannot parse these, or not all of its versions can: they have a record all the same.
 UNREADABLE = [
     b"GET /\xc3\x28 HTTP/1.1\r\nhost: x\r\n\r\n",
     b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"w" * 20_000 + b"\r\n\r\n",
@@ -45,17 +45,13 @@ def caller(number: int, percent: int) -> list[tuple[str, str]]:
     return [("traceparent", f"00-{number + 1:032x}-{number + 1:016x}-{'01' if sampled else '00'}")]
 
 
-def make_requests(version: HaproxyVersion, port: int, percent: int) -> Counter[int]:
+def make_requests(port: int, percent: int) -> Counter[int]:
     """Ask for one thing after the other; return how many answers of each status there were, as far as recorded."""
     answers = Counter[int]()
     for number in range(REQUESTS):
         answers[request(port, PATHS[number % len(PATHS)], headers=caller(number, percent)).status] += 1
-    for odd in ODD:
+    for odd in (*ODD, *UNREADABLE):
         answers[int(exchange(port, odd).split(b" ", 2)[1])] += 1
-    for odd in UNREADABLE:
-        status = int(exchange(port, odd).split(b" ", 2)[1])
-        if version.number < (3, 1):
-            answers[status] += 1
     return answers
 
 
@@ -96,7 +92,7 @@ def test_the_sum_over_series_is_what_the_client_counted(
         )  # fmt: skip
         if profile == "standard":
             wait_until(lambda: agent.totals().get("health_checks", 0) > 0, "a health check")
-        answers = make_requests(version, running.port, percent)
+        answers = make_requests(running.port, percent)
         asked = answers.total()
         wait_until(lambda: agent.totals().get("records", 0) >= asked, f"{asked} records")
         assert agent.stop() == 0
@@ -108,7 +104,7 @@ def test_the_sum_over_series_is_what_the_client_counted(
     for name in ("haproxy.received.size", "haproxy.sent.size"):
         assert sum(point.count for _, point in points(sink, name)) == asked
     upstream = sum(point.count for _, point in points(sink, "http.client.request.duration"))
-    assert upstream == asked - answers[400]  # HAProxy answered these by itself
+    assert upstream == asked - answers[400] - answers[431]  # HAProxy answered these by itself
     for name in ("haproxy.queue.duration", "haproxy.connect.duration"):
         assert sum(point.count for _, point in points(sink, name)) == upstream
     assert "otel.metric.overflow" not in {
@@ -154,7 +150,7 @@ def test_a_collector_not_written_here_understands_metrics_and_logs(
     with receiving() as sink, rotel_before(sink, tmp_path) as collector:
         agent, records = agent_with_records(start_agent, f"http://{LOOPBACK}:{collector}")
         running = Running(start_haproxy, version, origin, profile="zero-wait", records=records)
-        answers = make_requests(version, running.port, 100)
+        answers = make_requests(running.port, 100)
         wait_until(lambda: agent.totals().get("records", 0) >= answers.total(), "the records")
         assert agent.stop() == 0
         wait_until(lambda: len(sink.logs) >= answers.total() and len(sink.metrics) >= 6, "logs and metrics")

@@ -1,6 +1,13 @@
 """The ways out: what an exporter is, and making the one that was asked for."""
 
-from haproxy_telemetry.exporters.factory import KINDS, Exporter, LogExporter, check_file, make_exporter
+from haproxy_telemetry.exporters.factory import (
+    KINDS,
+    Exporter,
+    LogExporter,
+    WatchedExporter,
+    check_file,
+    make_exporter,
+)
 from haproxy_telemetry.exporters.traffic import Outlets, OutletSettings, open_outlets, read_outlets
 from haproxy_telemetry.otlp.ledger import CloseReport
 from haproxy_telemetry.otlp.settings import ExportConfigError
@@ -13,6 +20,7 @@ __all__ = [
     "LogExporter",
     "OutletSettings",
     "Outlets",
+    "WatchedExporter",
     "check_file",
     "make_exporter",
     "open_outlets",

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from haproxy_telemetry.exporters.console import render_trace
 from haproxy_telemetry.exporters.lines import LineExporter
 from haproxy_telemetry.otlp.encode_json import encode_trace_json
-from haproxy_telemetry.otlp.ledger import CloseReport
+from haproxy_telemetry.otlp.ledger import CloseReport, ExportState
 from haproxy_telemetry.otlp.resource import ResourceTable, read_resource_attributes
 from haproxy_telemetry.otlp.send import OtlpExporter
 from haproxy_telemetry.otlp.settings import ExportConfigError, read_batch_limits, read_otlp_settings
@@ -34,6 +34,13 @@ class Exporter(Protocol):
         """Flush for at most ``timeout_s`` seconds and stop. Blocks; later traces count as lost (``shutdown``)."""
 
 
+class WatchedExporter(Exporter, Protocol):
+    """An exporter that can say how it stands."""
+
+    def state(self) -> ExportState:
+        """Return how the export stands; from any thread."""
+
+
 class LogExporter(Protocol):
     """A way out for logs, as :class:`Exporter` is for traces."""
 
@@ -46,7 +53,7 @@ class LogExporter(Protocol):
 
 def make_exporter(
     kind: str, environ: Mapping[str, str], stats: Stats, *, file: Path | None = None, instance_id: str = ""
-) -> Exporter:
+) -> WatchedExporter:
     """Start the exporter of a kind (one of ``KINDS``); ``file`` is for ``file`` and appended to.
 
     ``instance_id`` is the resource's ``service.instance.id``, a new one if empty.

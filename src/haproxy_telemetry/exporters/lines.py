@@ -14,7 +14,7 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Final, final
 
-from haproxy_telemetry.otlp.ledger import CloseReport, Ledger
+from haproxy_telemetry.otlp.ledger import CloseReport, ExportState, Ledger
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.spans import Attribute, FinishedTrace
 
@@ -91,6 +91,10 @@ class LineExporter:
             self._ledger.lost("shutdown", lost, "the writing did not end in time")
         return self._ledger.report()
 
+    def state(self) -> ExportState:
+        """Return how the export stands; from any thread."""
+        return self._ledger.state(self._queued_spans)
+
     def _run(self) -> None:
         while (queued := self._next()) is not None:
             trace, size = queued
@@ -103,6 +107,7 @@ class LineExporter:
         with self._settling:
             if self._abandoned:
                 return
+            self._ledger.attempted(not reason)
             with self._wake:
                 self._queued_spans -= spans
                 self._queued_bytes -= size

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from time import monotonic, time
 from typing import NamedTuple, final
 
 from haproxy_telemetry.otlp.signals import TRACES, Signal
@@ -25,6 +26,19 @@ class CloseReport(NamedTuple):
     lost: Mapping[str, int]
 
 
+class ExportState(NamedTuple):
+    """How an export stands. Spans in the ``queue``; ``last_success`` in seconds since the epoch.
+
+    ``failing_since`` is the first failure after the last success, ``last_failure`` the last one, both of the
+    monotonic clock; ``None`` is what has not been.
+    """
+
+    queue: int
+    last_success: float | None
+    failing_since: float | None
+    last_failure: float | None
+
+
 @final
 class Ledger:
     """Totals of one exporter; safe from any thread. Closing the book fixes the report."""
@@ -35,6 +49,20 @@ class Ledger:
         self._lock = threading.Lock()
         self._exported = 0
         self._lost: dict[str, int] = {}
+        self._state = ExportState(0, None, None, None)
+
+    def attempted(self, success: bool) -> None:
+        """Note how an attempt ended; by one thread only."""
+        state, now = self._state, monotonic()
+        if success:
+            self._state = ExportState(0, time(), None, state.last_failure)
+        else:
+            since = now if state.failing_since is None else state.failing_since
+            self._state = ExportState(0, state.last_success, since, now)
+
+    def state(self, queue: int) -> ExportState:
+        """Return how the attempts stand, with so many spans in the queue."""
+        return self._state._replace(queue=queue)
 
     def exported(self, spans: int) -> None:
         """Count spans that the receiver, the file or the terminal has."""

@@ -20,7 +20,7 @@ from typing import Final, final
 from haproxy_telemetry.otlp.answer import PartialSuccess, parse_partial_success, refusal_message
 from haproxy_telemetry.otlp.batch import Batch, Batcher, BatchLimits
 from haproxy_telemetry.otlp.encode import encode_request, encode_span
-from haproxy_telemetry.otlp.ledger import CloseReport, Ledger
+from haproxy_telemetry.otlp.ledger import CloseReport, ExportState, Ledger
 from haproxy_telemetry.otlp.protobuf import ProtobufError
 from haproxy_telemetry.otlp.resource import ResourceTable
 from haproxy_telemetry.otlp.retry import Answer, Decision, Delivered, GiveUp, Outcome, RetryPolicy, TryAgain
@@ -107,6 +107,10 @@ class OtlpSender:
             self._ledger.lost("shutdown", lost, "a request was still under way")
         return self._ledger.report()
 
+    def state(self) -> ExportState:
+        """Return how the export stands; from any thread."""
+        return self._ledger.state(self._batcher.spans)
+
     # The thread's side
 
     def _run(self) -> None:
@@ -170,6 +174,7 @@ class OtlpSender:
                 chance=random(),
             )
             self._health.note(outcome, decision, monotonic())
+            self._ledger.attempted(isinstance(decision, Delivered))
             if isinstance(decision, Delivered):
                 return self._settle_delivered(batch, decision.body)
             if isinstance(decision, GiveUp):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from haproxy_telemetry.settings.address import (
+    AdminAddress,
     ListenAddress,
     ListenError,
     RecordsAddress,
     TcpAddress,
     UdpAddress,
     UnixAddress,
+    parse_admin,
     parse_listen,
     parse_records,
 )
 from haproxy_telemetry.settings.errors import BadFileError, BadValueError, SettingsError
 from haproxy_telemetry.settings.load import Loaded, load, load_settings
 from haproxy_telemetry.settings.model import (
+    AdminSettings,
     DslSettings,
     ExportSettings,
     HttpSettings,
@@ -33,6 +36,8 @@ from haproxy_telemetry.settings.model import (
 )
 
 __all__ = [
+    "AdminAddress",
+    "AdminSettings",
     "BadFileError",
     "BadValueError",
     "DslSettings",
@@ -60,6 +65,7 @@ __all__ = [
     "WireSettings",
     "load",
     "load_settings",
+    "parse_admin",
     "parse_listen",
     "parse_records",
 ]

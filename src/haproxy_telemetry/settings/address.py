@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from typing import Literal
 
 import msgspec
 
 FORMS = "HOST:PORT, [IPV6]:PORT or unix:/absolute/path"
+ADMIN_FORMS = "HOST:PORT, [IPV6]:PORT or off"
 RECORDS_FORMS = "udp:HOST:PORT, udp:[IPV6]:PORT or unix:/absolute/path"
 MAX_PORT = 65535
 MAX_UNIX_PATH = 107  # sun_path of Linux holds 108 bytes, the last one is the terminating NUL
@@ -64,6 +66,7 @@ class UnixAddress(msgspec.Struct, frozen=True):
 
 ListenAddress = TcpAddress | UnixAddress
 RecordsAddress = UdpAddress | UnixAddress
+AdminAddress = TcpAddress | Literal["off"]
 
 
 def parse_listen(text: str) -> ListenAddress:
@@ -88,6 +91,20 @@ def parse_records(text: str) -> RecordsAddress:
     except ListenError as error:
         raise ListenError(text, error.reason, RECORDS_FORMS) from None
     raise ListenError(text, "it begins neither with udp: nor with unix:", RECORDS_FORMS)
+
+
+def parse_admin(text: str) -> AdminAddress:
+    """Return the TCP address that ``text`` writes, or that there is none; raise :class:`ListenError`."""
+    if text == "off":
+        return "off"
+    if text.startswith("unix:"):
+        raise ListenError(text, "scrapers read over TCP", ADMIN_FORMS)
+    try:
+        address = parse_listen(text)
+    except ListenError as error:
+        raise ListenError(text, error.reason, ADMIN_FORMS) from None
+    assert isinstance(address, TcpAddress)
+    return address
 
 
 def _parse_unix(text: str) -> UnixAddress:

@@ -15,11 +15,14 @@ import msgspec
 from msgspec import Meta
 
 from haproxy_telemetry.settings.address import (
+    ADMIN_FORMS,
     FORMS,
     RECORDS_FORMS,
+    AdminAddress,
     ListenAddress,
     RecordsAddress,
     TcpAddress,
+    parse_admin,
     parse_listen,
     parse_records,
 )
@@ -540,6 +543,24 @@ class MetricsSettings(msgspec.Struct, frozen=True):
     ] = 2000
 
 
+class AdminSettings(msgspec.Struct, frozen=True):
+    """What the agent says about itself, over HTTP: `/metrics`, `/livez` and `/readyz`. See metrics.md."""
+
+    listen: Annotated[
+        AdminAddress | None,
+        About(
+            "address of /metrics, /livez and /readyz, or off",
+            "Unless set it is 127.0.0.1:9464, the port that OpenTelemetry gives to Prometheus, if that is free: several"
+            " agents may be on one machine, and the others go on without. An address that is set must be free. Whoever"
+            " can reach it can read the names of frontends, backends and servers.",
+            flag="--admin",
+            metavar="ADDRESS",
+            form=ADMIN_FORMS,
+            parse=parse_admin,
+        ),
+    ] = None
+
+
 class WireSettings(msgspec.Struct, frozen=True):
     """What the agent takes from one connection of HAProxy."""
 
@@ -643,6 +664,7 @@ class Settings(msgspec.Struct, frozen=True):
     privacy: PrivacySettings = PrivacySettings()
     export: ExportSettings = ExportSettings()
     metrics: MetricsSettings = MetricsSettings()
+    admin: AdminSettings = AdminSettings()
     wire: WireSettings = WireSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()

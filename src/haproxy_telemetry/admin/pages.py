@@ -1,0 +1,89 @@
+"""What the three pages say, and the server that says it."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final, final
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
+
+from haproxy_telemetry.admin.collector import AgentCollector, Sources
+from haproxy_telemetry.admin.listener import Listener, Request, Response
+from haproxy_telemetry.admin.vitals import why_dead, why_not_ready
+from haproxy_telemetry.metrics.prometheus import TrafficCollector
+from haproxy_telemetry.settings import TcpAddress
+
+__all__ = ["Admin", "Pages", "Sources"]
+
+OPENMETRICS: Final = "application/openmetrics-text"
+_OPENMETRICS_TYPE: Final = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
+_PLAIN_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@final
+class Pages:
+    """Answers a request; ``now`` is the monotonic clock."""
+
+    def __init__(self, sources: Sources, version: str, now: Callable[[], float] = time.monotonic) -> None:
+        self._sources = sources
+        self._now = now
+        self._registry = CollectorRegistry()
+        self._registry.register(AgentCollector(sources, version, time.time()))
+        if sources.traffic is not None:
+            self._registry.register(TrafficCollector(sources.traffic))
+
+    def respond(self, request: Request) -> Response:
+        """Return what stands at the path."""
+        if request.path == "/metrics":
+            return self._metrics(request.accept)
+        if request.path == "/livez":
+            return _health(why_dead(self._sources.heart.last, self._now()))
+        if request.path == "/readyz":
+            return _health(why_not_ready(self._sources.listening(), self._sources.export(), self._now()))
+        return Response(HTTPStatus.NOT_FOUND, b"here are /metrics, /livez and /readyz\n")
+
+    def _metrics(self, accept: str) -> Response:
+        """Exemplars are in OpenMetrics alone. The type is never what the peer wrote, but one of two."""
+        if accepts_openmetrics(accept):
+            body: bytes = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]  # theirs
+            return Response(HTTPStatus.OK, body, _OPENMETRICS_TYPE)
+        return Response(HTTPStatus.OK, generate_latest(self._registry), _PLAIN_TYPE)
+
+
+def accepts_openmetrics(accept: str) -> bool:
+    """Return whether the header names OpenMetrics, and not with a weight of 0."""
+    for one in accept.lower().split(","):
+        kind, *parameters = (part.strip() for part in one.split(";"))
+        if kind == OPENMETRICS:
+            return not any(p.startswith("q=") and not p[2:].strip("0.") for p in parameters)
+    return False
+
+
+def _health(problem: str) -> Response:
+    if problem:
+        return Response(HTTPStatus.SERVICE_UNAVAILABLE, f"{problem}\n".encode())
+    return Response(HTTPStatus.OK, b"ok\n")
+
+
+@final
+class Admin:
+    """The pages on a listening socket (``listener.bind``), served from :meth:`start` on."""
+
+    def __init__(
+        self, sock: socket.socket, sources: Sources, version: str, bug: Callable[[str, BaseException], None]
+    ) -> None:
+        self.address = str(TcpAddress(*sock.getsockname()[:2]))
+        self._listener = Listener(sock, Pages(sources, version).respond, lambda error: bug("admin", error))
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._listener.start()
+
+    def close(self) -> None:
+        """Stop; waits a second at most."""
+        self._listener.close()
