@@ -42,5 +42,5 @@ class Traffic:
         for thread in self._threads:
             thread.join()
         if kind is None:
-            assert self.failures == []
+            assert self.failures == [], self.failures
             assert Counter(self.answers).keys() == {200}, Counter(self.answers)
