@@ -54,7 +54,7 @@ def test_a_busy_default_address_is_a_line_and_the_agent_goes_on(tmp_path: Path) 
         with suppress(OSError):  # somebody has it already: as good
             other.bind((ADMIN_ADDRESS.host, ADMIN_ADDRESS.port))
             other.listen()
-        with running(tmp_path) as agent:
+        with running(tmp_path, environ={"HAPROXY_TELEMETRY_ADMIN_LISTEN": ""}) as agent:  # empty: not set
             assert "admin=" not in agent.logged("msg=listening")
             assert str(ADMIN_ADDRESS) in agent.logged("their default address cannot be had")
             assert agent.stop() == 0

@@ -103,7 +103,8 @@ class TracingAgent(Process):
         command += ["--listen", listen or f"{LOOPBACK}:{self.port}", "--export", export]
         command += ["--export-file", str(self._traces.path)] if export == "file" else []
         command += ["--log-format", "json", "--log-level", "debug", *arguments]
-        super().__init__(command, folder, name, env)
+        # Agents of tests would contend for the one default port of the pages, and say so in the log.
+        super().__init__(command, folder, name, {"HAPROXY_TELEMETRY_ADMIN_LISTEN": "off", **(env or {})})
         wait_until(lambda: self.returncode is not None or self.logged("listening"), f"{name} listening")
         assert self.returncode is None, f"{name} ended with {self.returncode}:\n{self.output}"
 

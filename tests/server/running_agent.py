@@ -90,6 +90,10 @@ def text(value: bytes) -> bytes:
 # HAProxy's side of a socket
 
 
+NO_PAGES = {"HAPROXY_TELEMETRY_ADMIN_LISTEN": "off"}
+"""Agents of tests would contend for the one default port of the pages, and say so in the log."""
+
+
 class Peer:
     """A connection to the agent."""
 
@@ -180,7 +184,7 @@ class RunningAgent:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env={**clean, **(environ or {})},
+            env={**clean, **NO_PAGES, **(environ or {})},
             preexec_fn=before,
         )
         self.log: list[str] = []
