@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from haproxy_telemetry import __version__
+from haproxy_telemetry import __version__, framecounts
 from haproxy_telemetry.admin.listener import bind
 from haproxy_telemetry.admin.vitals import Heartbeat
 from haproxy_telemetry.agent import Agent
@@ -346,4 +346,5 @@ def _say_totals(stats: Stats, report: CloseReport) -> None:
 
 def _totals(stats: Stats) -> dict[str, int]:
     """Return every counter that is not 0, as ``what`` or ``what.reason``, in the order of their names."""
-    return {f"{what}.{reason}" if reason else what: n for (what, reason), n in sorted(stats.snapshot().items())}
+    counts = framecounts.complete(stats.snapshot())
+    return {f"{what}.{reason}" if reason else what: n for (what, reason), n in sorted(counts.items())}

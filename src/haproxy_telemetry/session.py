@@ -54,7 +54,7 @@ class Session:
         except Exception as error:
             self._agent.bug("receive", error)
             self._connection.disconnect(StatusCode.UNKNOWN, b"internal error of the agent")
-            return self._connection.data_to_send()
+            return self._to_send()
         answered = 0
         for event in events:
             if isinstance(event, Notified):
@@ -65,7 +65,16 @@ class Session:
         self.answered = answered
         if answered:
             self._stats.count("frames_answered", "", answered)
-        return self._connection.data_to_send()
+        return self._to_send()
+
+    def _to_send(self) -> bytes:
+        """Return what is to be written, and count the frames that are no usual pair of NOTIFY and ACK."""
+        data = self._connection.data_to_send()
+        if seldom := self._connection.seldom:
+            for frame_type, number in seldom.items():
+                self._stats.count("frames", frame_type.label, number)
+            seldom.clear()
+        return data
 
     def _answer(self, notified: Notified, now: int) -> None:
         """Acknowledge a NOTIFY in any case: a request waits for it."""
@@ -83,7 +92,7 @@ class Session:
         """Return the AGENT-DISCONNECT that ends the connection in order, or nothing if it has ended."""
         if not self._connection.closed:
             self._connection.disconnect(StatusCode.NORMAL, b"the agent stops")
-        return self._connection.data_to_send()
+        return self._to_send()
 
     def lost(self) -> None:
         """Say that the socket is gone. It tells nothing about the streams: others may carry them on."""

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 PREFIX: Final = "haproxy_telemetry_"
 REASON: Final = "reason"
+TYPE: Final = "type"
 
 
 class About(NamedTuple):
@@ -69,6 +70,11 @@ COUNTERS: Final = tuple(
     sorted(
         [About(f"{PREFIX}{name}_total", "counter", (REASON,), what) for name, what in _REASONED.items()]
         + [About(f"{PREFIX}{name}_total", "counter", (), what) for name, what in _PLAIN.items()]
+        + [
+            About(
+                f"{PREFIX}frames_total", "counter", (TYPE,), "Frames of SPOP by type; AGENT-… and ACK are the agent's"
+            )
+        ]
     )
 )
 GAUGES: Final = (

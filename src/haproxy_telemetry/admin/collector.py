@@ -9,6 +9,7 @@ from typing import Final, NamedTuple, final
 from prometheus_client import Metric as Family
 from prometheus_client.registry import Collector
 
+from haproxy_telemetry import framecounts
 from haproxy_telemetry.acktimes import BOUNDS_NS, AckTimes
 from haproxy_telemetry.admin import catalog
 from haproxy_telemetry.admin.catalog import About
@@ -60,7 +61,7 @@ class AgentCollector(Collector):
         yield self._ack()
 
     def _counters(self) -> Iterator[Family]:
-        counts = self._sources.stats.snapshot()
+        counts = framecounts.complete(self._sources.stats.snapshot())
         by_name: dict[str, list[tuple[str, int]]] = {}
         for (what, reason), number in counts.items():
             by_name.setdefault(what, []).append((reason, number))
@@ -69,7 +70,7 @@ class AgentCollector(Collector):
             family = _family(about)
             if about.labels:
                 for reason, number in found:
-                    family.add_sample(about.name, {catalog.REASON: reason}, float(number))
+                    family.add_sample(about.name, {about.labels[0]: reason}, float(number))
             else:
                 family.add_sample(about.name, {}, float(sum(number for _, number in found)))
             yield family

@@ -73,6 +73,8 @@ class AgentConnection:
         self.state = State.WAITING
         self.closed = False
         """Nothing more is read: send what ``data_to_send`` returns, then close the socket."""
+        self.seldom: dict[FrameType, int] = {}
+        """Frames of each type, both ways, beside one NOTIFY and one ACK for every ``Notified``."""
         self._held = bytearray()
         self._wanted = 0
         self._fragments = Fragments(self.limits)
@@ -160,6 +162,7 @@ class AgentConnection:
 
     def _receive_seldom(self, frame_type: FrameType, frame: bytes) -> Event | None:
         """Handle everything but a NOTIFY that is whole in one frame."""
+        self._count_frame(frame_type)
         if (self.state, frame_type) not in TRANSITIONS:
             raise MisorderedFrame(frame_type.label, self.state.value)
         header = parse_header(frame)
@@ -183,6 +186,10 @@ class AgentConnection:
             raise MisorderedFrame(frame_label(frame_type), self.state.value)
         return Skipped(frame_type, "unknown frame type")
 
+    def _count_frame(self, frame_type: FrameType, number: int = 1) -> None:
+        """Note a frame that is not one of the usual pair. The pairs cost nothing: their ``Notified`` counts them."""
+        self.seldom[frame_type] = self.seldom.get(frame_type, 0) + number
+
     # HELLO and DISCONNECT
 
     def _greet(self, frame: bytes, pos: int) -> Event:
@@ -191,6 +198,7 @@ class AgentConnection:
         self.max_frame_size = agreed_frame_size(hello, self.limits)
         self.capabilities = agreed_capabilities(hello, self.capabilities)
         self._out.append(serialize_agent_hello(self.max_frame_size, self.capabilities))
+        self._count_frame(FrameType.AGENT_HELLO)
         self._move(Step.HEALTH_CHECK if hello.healthcheck else FrameType.HAPROXY_HELLO)
         return HealthChecked(hello) if hello.healthcheck else Connected(hello)
 
@@ -258,6 +266,7 @@ class AgentConnection:
         if not header.flags & FIN:
             return None
         whole, size = self._fragments.take(ids)
+        self._count_frame(FrameType.NOTIFY, -1)  # its first piece was counted, and from here on it is a usual one
         return self._hand_over(ids, parse_messages(whole, 0), size)
 
     # Sending
@@ -276,9 +285,11 @@ class AgentConnection:
         ids = (notified.stream_id, notified.frame_id)
         if self._in_flight.get(ids) is not notified:
             self._forget_superseded(notified)
+            self._count_frame(FrameType.ACK, -1)
             return len(actions)
         del self._in_flight[ids]
         if self.closed and not self._farewell:
+            self._count_frame(FrameType.ACK, -1)
             return len(actions)
         id_bytes = serialize_ids(ids[0], ids[1])
         room = self.max_frame_size - len(_ACK_FLAGS) - len(id_bytes)
@@ -309,6 +320,7 @@ class AgentConnection:
         """Return everything queued since the last call, b"" if nothing is; a DISCONNECT comes last."""
         if self._farewell:
             self._out.append(self._farewell)
+            self._count_frame(FrameType.AGENT_DISCONNECT)
             self._farewell = b""
         out = self._out
         if not out:
