@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TARGET := connection
+# The tests wait more than they work.
+JOBS ?= 4
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
@@ -16,9 +18,9 @@ help: ## this list
 demo: $(READY) ## see it: two HAProxies, a server, the agent and a trace (ARGS="--once --json" for scripts)
 	@$(BIN)/haproxy-telemetry demo $(ARGS)
 
-test: $(READY) ## all tests, with every version of HAProxy that can be had (ARGS="-k peer -x" goes to pytest)
+test: $(READY) ## all tests, with every version of HAProxy that can be had (ARGS="-k peer -x" goes to pytest, JOBS=1 runs them in turn)
 	@$(BIN)/python scripts/haproxy_versions.py
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup $(ARGS)
 
 check: $(READY) ## what must be clean: ruff's rules, ruff's format, mypy --strict
 	@$(BIN)/ruff check

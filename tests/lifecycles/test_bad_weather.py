@@ -6,6 +6,7 @@ import signal
 import threading
 from pathlib import Path
 
+import pytest
 from haproxy_versions import HaproxyVersion
 
 from lifecycles.client import Stream, Visit
@@ -13,6 +14,8 @@ from lifecycles.relays import LateRelay, LosingRelay
 from lifecycles.run import Laboratory, laboratory
 from peer.processes import free_port, wait_until
 from peer.tracing_agent import Trace, TracingAgent
+
+pytestmark = pytest.mark.xdist_group("life cycles")  # in turn with those
 
 
 class Clients:

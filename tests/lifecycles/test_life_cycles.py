@@ -14,6 +14,9 @@ from lifecycles.scenarios import SCENARIOS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "life-cycles.md").read_text(encoding="utf-8")
 
+# In turn also where tests run side by side: each is some hundred streams at once, and looks at the time.
+pytestmark = pytest.mark.xdist_group("life cycles")
+
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_stream_leaves_one_true_trace(version: HaproxyVersion, profile: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import signal
@@ -17,14 +18,22 @@ PATIENCE = 10.0
 _LISTENING = "0A"  # in the `st` column of /proc/net/tcp
 
 
+# Tests run side by side: each worker of pytest-xdist ("gw3") has ports of its own, in an order of its own.
+_WORKERS = 16
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+_PORTS = list(range(10_000 + _WORKER, 32_768, _WORKERS))
+random.shuffle(_PORTS)
+_next_port = itertools.cycle(_PORTS).__next__
+
+
 def free_port() -> int:
-    """Return a port that nobody uses.
+    """Return a port that nobody uses, and none that was returned a moment ago: its program may not listen yet.
 
     It lies below the ports that the kernel gives to outgoing connections (32768 and up), so that none of
     those can take it before the program that it is meant for.
     """
     while True:
-        port = random.randrange(10_000, 32_768)
+        port = _next_port()
         with socket.socket() as probe:
             try:
                 probe.bind((LOOPBACK, port))
