@@ -8,9 +8,14 @@ TARGET := connection
 # The tests wait more than they work.
 JOBS ?= 4
 READY := $(VENV)/.ready
+# The compiled modules never lie beside their sources, where they would hide them.
+COMPILED := $(CURDIR)/build/compiled
+# Of all tests those that meet a compiled module; the live ones on an old and a new HAProxy.
+COMPILED_TESTS := $(addprefix tests/,agent cli metrics otlp records sampling server spop trace test_wheel.py)
+COMPILED_LIVE := $(addprefix tests/peer/test_,traces_of_requests.py callers_context.py sampling.py whole_chain.py) tests/lifecycles
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz format lock clean
+.PHONY: help demo test test-compiled wheel check fuzz format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +26,17 @@ demo: $(READY) ## see it: two HAProxies, a server, the agent and a trace (ARGS="
 test: $(READY) ## all tests, with every version of HAProxy that can be had (ARGS="-k peer -x" goes to pytest, JOBS=1 runs them in turn)
 	@$(BIN)/python scripts/haproxy_versions.py
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup $(ARGS)
+
+test-compiled: $(COMPILED)/.ready ## the tests of the hot path, compiled (`make test` runs the sources, interpreted)
+	@PYTHONPATH=$(COMPILED) TESTED=compiled \
+	    $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup $(COMPILED_TESTS) $(ARGS)
+	@$(BIN)/python scripts/haproxy_versions.py
+	@PYTHONPATH=$(COMPILED) TESTED=compiled \
+	    $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup $(COMPILED_LIVE) -k "2.6 or 3.2" $(ARGS)
+
+wheel: $(READY) ## dist/*.whl, its hot path compiled if a compiler is here (HAPROXY_TELEMETRY_PURE=1: for any Python)
+	@$(BIN)/python -m pip --disable-pip-version-check --quiet wheel --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
 
 check: $(READY) ## what must be clean: ruff's rules, ruff's format, mypy --strict
 	@$(BIN)/ruff check
@@ -44,6 +60,12 @@ lock: $(READY) ## choose new versions for constraints.txt (it names versions and
 
 clean: ## remove what the other targets made
 	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(COMPILED)/.ready: $(READY) hatch_build.py $(shell find src -name '*.py')
+	@rm -rf $(COMPILED)
+	@echo "compiling into build/compiled"
+	@$(BIN)/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --target $(COMPILED) .
+	@touch $@
 
 # Made again when the dependencies change: they are all in these files.
 $(READY): pyproject.toml constraints.txt scripts/make-venv

@@ -21,7 +21,7 @@ def read_propagators(environ: Mapping[str, str]) -> Propagators:
     return Propagators(formats, baggage="baggage" in names)
 
 
-def _format(value: str, name: str) -> Format:
+def _format(value: str, name: str) -> Format | TraceContext:
     if name == "tracecontext":
         return TraceContext()
     try:

@@ -1,5 +1,6 @@
 """The command itself: its overview, its version, and that it imports only what it runs."""
 
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner, Result
 
+import ways
 from haproxy_telemetry import __version__
 from haproxy_telemetry.cli import COMMANDS, main
 
@@ -38,10 +40,18 @@ def test_every_command_of_the_overview_exists_and_has_help(run: Run, name: str) 
     assert result.stdout.startswith(f"Usage: haproxy-telemetry {name} ")
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["version"]])
-def test_the_version_is_that_of_the_package(run: Run, arguments: list[str]) -> None:
-    result = run(*arguments)
+def test_the_version_is_that_of_the_package(run: Run) -> None:
+    result = run("--version")
     assert (result.exit_code, result.stdout) == (0, f"haproxy-telemetry {__version__}\n")
+
+
+def test_version_says_how_the_agent_runs_here(run: Run) -> None:
+    result = run("version")
+    first, hot_path, python, loop = result.stdout.splitlines()
+    assert (result.exit_code, first) == (0, f"haproxy-telemetry {__version__}")
+    assert hot_path == f"hot path: {ways.EXPECTED}"
+    assert python == f"Python: {platform.python_version()} ({platform.python_implementation()})"
+    assert loop.startswith("event loop: ")
 
 
 def test_an_unknown_command_is_wrong_usage(run: Run) -> None:
@@ -52,7 +62,7 @@ def test_an_unknown_command_is_wrong_usage(run: Run) -> None:
 
 def test_it_runs_as_a_module() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "haproxy_telemetry", "version"], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-m", "haproxy_telemetry", "--version"], capture_output=True, text=True, timeout=30, check=True
     )
     assert done.stdout == f"haproxy-telemetry {__version__}\n"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -27,6 +28,25 @@ from haproxy_telemetry.trace.assembler import Assembler
 from haproxy_telemetry.trace.ids import IdSource
 from kept import Kept
 from server.running_agent import ACK, AGENT_DISCONNECT, AGENT_HELLO, disconnected, hello, made, stream, trace_id
+from ways import reaches_inside
+
+
+class Chance(random.Random):
+    """Where the ids come from: can fail, or say that it was asked."""
+
+    left = 0
+    asked: Callable[[], None] | None = None
+
+    def getrandbits(self, k: int) -> int:
+        if self.asked is not None:
+            self.asked()
+        self.left -= 1
+        if self.left >= 0:
+            raise ZeroDivisionError("put in by a test")
+        return super().getrandbits(k)
+
+    def break_for(self, times: int) -> None:
+        self.left = times
 
 
 class Laboratory:
@@ -35,7 +55,8 @@ class Laboratory:
     def __init__(self) -> None:
         self.stats = Stats()
         self.kept = Kept()
-        self.assembler = Assembler(ids=IdSource(), stats=self.stats)
+        self.chance = Chance()
+        self.assembler = Assembler(ids=IdSource(self.chance), stats=self.stats)
         self.agent = Agent(assembler=self.assembler, exporter=self.kept, stats=self.stats, scopes=[Scope.TXN])
         self.server = AgentServer(self.agent, Clock(), 10)
 
@@ -95,11 +116,9 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.fields["where"] for record in errors]  # type: ignore[attr-defined]
 
 
-async def test_a_frame_that_cannot_be_understood_is_answered(
-    lab: Laboratory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_frame_that_cannot_be_understood_is_answered(lab: Laboratory, caplog: pytest.LogCaptureFixture) -> None:
     wire = await lab.connect()
-    monkeypatch.setattr(lab.agent, "prepare", breaks(2, lab.agent.prepare))
+    lab.chance.break_for(2)  # the trace's ids, which the answer needs
     acks = [*await wire.ask(*stream(1)[:2]), *await wire.ask(*stream(2))]
     assert {ack[0] for ack in acks} == {ACK}
     assert (trace_id(acks[0]), trace_id(acks[1])) == (None, None)
@@ -109,12 +128,12 @@ async def test_a_frame_that_cannot_be_understood_is_answered(
 
 
 async def test_frames_after_one_that_cannot_be_carried_out_are_carried_out(
-    lab: Laboratory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    lab: Laboratory, caplog: pytest.LogCaptureFixture
 ) -> None:
     wire = await lab.connect()
     first, *rest = stream(1)
     await wire.ask(first)
-    monkeypatch.setattr(Assembler, "apply", breaks(1, Assembler.apply))
+    lab.chance.break_for(1)  # the id of the second frame's span
     assert {ack[0] for ack in await wire.ask(*rest)} == {ACK}
     assert len(lab.kept.traces) == 1
     assert lab.stats.get("internal_errors", "apply") == 1
@@ -141,6 +160,7 @@ async def test_an_exporter_that_fails_costs_one_trace(
     assert said(caplog) == ["export"]
 
 
+@reaches_inside
 async def test_a_mistake_in_the_protocol_costs_one_connection_which_is_told(
     lab: Laboratory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -165,6 +185,7 @@ async def test_a_mistake_in_the_server_costs_one_connection(
     assert said(caplog) == ["loop"]
 
 
+@reaches_inside
 async def test_time_goes_on_after_a_mistake(
     lab: Laboratory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -194,24 +215,17 @@ async def test_who_says_no_hello_is_let_go(lab: Laboratory, monkeypatch: pytest.
     assert lab.stats.get("connections_refused", "no_hello") == 2
 
 
-async def test_all_frames_of_a_read_are_answered_by_one_write_and_before_any_work(
-    lab: Laboratory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_all_frames_of_a_read_are_answered_by_one_write_and_before_any_work(lab: Laboratory) -> None:
+    """The answer needs the two ids of its trace, and the work one for each span but that which went upstream."""
     done: list[str] = []
-    apply = Assembler.apply
-
-    def noted(self: Assembler, *arguments: Any) -> None:
-        done.append("work")
-        apply(self, *arguments)
-
-    monkeypatch.setattr(Assembler, "apply", noted)
+    lab.chance.asked = lambda: done.append("id")
     protocol = server_module.SpopProtocol(lab.server)
     protocol.connection_made(Noting(done))
     for data in (hello(), b"".join(stream(1))):
         lab.server.buffer[: len(data)] = data
         protocol.buffer_updated(len(data))
     protocol.connection_lost(None)
-    assert done == ["1 frames", "8 frames", *["work"] * 8]
+    assert done == ["1 frames", *["id"] * 2, "8 frames", *["id"] * 8]
 
 
 class Noting(asyncio.Transport):

@@ -18,7 +18,7 @@ COMMANDS = {
     "doctor": "Say what is wrong with HAProxy's configuration.",
     "decode": "Put SPOP frames into words, from hex or a capture.",
     "demo": "Show traces of two HAProxies and an origin, on this machine.",
-    "version": "Print the version.",
+    "version": "Print the version, and how the agent runs here.",
 }
 
 
@@ -54,9 +54,3 @@ def main(ctx: click.Context) -> None:
     """OpenTelemetry traces from a stock HAProxy: a tracing agent behind SPOE."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
-
-
-@main.command()
-def version() -> None:
-    """Print the version."""
-    click.echo(f"haproxy-telemetry {__version__}")

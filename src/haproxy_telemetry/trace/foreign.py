@@ -24,7 +24,6 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace import SpanContext as ApiSpanContext
 
-from haproxy_telemetry.trace.propagators import Format
 from haproxy_telemetry.trace.spans import FLAG_SAMPLED
 from haproxy_telemetry.trace.w3c import SpanContext
 
@@ -38,7 +37,7 @@ LONGEST: Final = 256
 
 
 @final
-class B3(Format):
+class B3:
     """Zipkin's headers. Both ways of writing are read, the single header first; one of them is written."""
 
     headers = (b"b3", b"x-b3-traceid", b"x-b3-spanid", b"x-b3-sampled", b"x-b3-flags")
@@ -82,7 +81,7 @@ def _multi_carrier(given: dict[bytes, bytes]) -> dict[str, str]:
 
 
 @final
-class Jaeger(Format):
+class Jaeger:
     """``uber-trace-id``; Jaeger's baggage (``uberctx-…``) has names of its own in every request, and stays out."""
 
     name = "jaeger"

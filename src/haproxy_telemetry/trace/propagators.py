@@ -7,38 +7,34 @@ callers' headers counts is decided here: the first format of the list whose head
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple, final
+from typing import Final, NamedTuple, Protocol, final
 
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.stream import Identity
 from haproxy_telemetry.trace.w3c import SpanContext, format_traceparent, parse_traceparent
 
 
-class Format:
+class Format(Protocol):
     """One way to write a context in headers other than W3C's. Input that is no context is ``None``, never an error."""
 
-    name: str = ""
-    headers: tuple[bytes, ...] = ()
-    """The headers that it reads, in lower case."""
+    @property
+    def name(self) -> str:
+        """As in ``OTEL_PROPAGATORS``."""
+
+    @property
+    def headers(self) -> tuple[bytes, ...]:
+        """The headers that it reads, in lower case."""
 
     def extract(self, given: dict[bytes, bytes]) -> SpanContext | None:
         """Return the caller's span; ``given`` has one header of ours at least."""
-        raise NotImplementedError
 
     def inject(self, context: SpanContext) -> list[tuple[bytes, bytes]]:
         """Return the headers to send: names in lower case, and values."""
-        raise NotImplementedError
 
 
 @final
-class TraceContext(Format):
-    """W3C's traceparent: its place in the order. The way out has its own field (:meth:`Propagators.traceparent`)."""
-
-    name = "tracecontext"
-
-    def inject(self, context: SpanContext) -> list[tuple[bytes, bytes]]:
-        """Return the one header, version 00."""
-        return [(b"traceparent", format_traceparent(context))]
+class TraceContext:
+    """W3C's headers: their place in the order. They are read and written by :class:`Propagators` itself."""
 
 
 class Caller(NamedTuple):
@@ -52,10 +48,10 @@ class Caller(NamedTuple):
 class Propagators:
     """The formats of one agent. ``baggage`` says whether W3C Baggage is one of them."""
 
-    def __init__(self, formats: Sequence[Format], *, baggage: bool) -> None:
+    def __init__(self, formats: Sequence[Format | TraceContext], *, baggage: bool) -> None:
         self.baggage = baggage
         self.tracecontext = any(isinstance(one, TraceContext) for one in formats)
-        self._formats: tuple[Format, ...] = tuple(formats)
+        self._formats: tuple[Format | TraceContext, ...] = tuple(formats)
         self._others: tuple[Format, ...] = tuple(one for one in formats if not isinstance(one, TraceContext))
         self._read: frozenset[bytes] = frozenset(header for one in self._others for header in one.headers)
 
