@@ -220,7 +220,7 @@ def test_every_line_for_a_frontend_stands_below_a_reason() -> None:
 # The record
 
 HTTP_KEYS = ["ht", "id", "up", "tp", "link", "ts", "t0", "t1", "T", "st", "tc", "fe", "be", "srv", "ci", "cp", "si",
-             "sp", "B", "U", "rc", "m", "v", "uri", "host", "ua", "tls", "err"]  # fmt: skip
+             "sp", "B", "U", "rc", "m", "v", "uri", "host", "ua", "tls", "err", "held"]  # fmt: skip
 
 
 def test_the_record_has_the_keys_of_the_contract() -> None:
@@ -240,7 +240,7 @@ LONGEST = {
     "id": 36, "up": 55, "tp": 55, "link": 0, "ts": 2 * record.TRACE_STATE_BYTES, "t0": 16, "t1": 16, "st": 3, "tc": 4,
     "fe": 100, "be": 100, "srv": 100, "ci": 45, "cp": 5, "si": 45, "sp": 5, "B": 20, "U": 20, "rc": 4,
     "m": record.METHOD_BYTES, "v": 8, "uri": 2 * record.TARGET_BYTES, "host": 6 * record.HOST_BYTES,
-    "ua": 6 * record.USER_AGENT_BYTES, "tls": 1, "err": 3,
+    "ua": 6 * record.USER_AGENT_BYTES, "tls": 1, "err": 3, "held": 8,
 }  # fmt: skip
 
 

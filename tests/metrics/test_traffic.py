@@ -105,6 +105,15 @@ def test_tcp_streams_are_no_requests() -> None:
         assert series(traffic, metric) == {}
 
 
+def test_the_price_of_tracing_is_what_the_events_took_and_nothing_where_there_was_none() -> None:
+    traffic = traffic_of(ended(spoe_ns=0), ended(spoe_ns=3 * MS), ended(spoe_ns=20 * MS, spoe_error=1), ended())
+    fine, failed = series(traffic, catalog.SPOE).items()
+    assert dict(fine[0]) == {b"haproxy.frontend.name": b"web"}
+    assert (fine[1].counts[:4], fine[1].total, fine[1].sum) == ((1, 0, 0, 1), 2, 0.003)
+    assert dict(failed[0]) == {b"haproxy.frontend.name": b"web", b"haproxy.spoe.error": 1}
+    assert (failed[1].total, failed[1].sum) == (1, 0.02)
+
+
 def test_a_route_is_taken_from_the_server_span() -> None:
     traffic = traffic_of(ended(extra=((b"http.route", b"/users/{id}"),)))
     assert one(traffic, catalog.SERVER_DURATION)[b"http.route"] == b"/users/{id}"
@@ -116,6 +125,7 @@ def test_every_attribute_of_a_series_is_in_the_catalog() -> None:
         *(hostile(chance) for _ in range(50)),
         ended(extra=((b"http.route", b"/"),)),
         ended(tcp=True),
+        ended(spoe_ns=20 * MS, spoe_error=1),
         ended(status=503, termination=b"SC--", timers=timers(1, 0, None, None)),
     ]
     traffic = traffic_of(*streams)

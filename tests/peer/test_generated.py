@@ -7,7 +7,8 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,13 +16,13 @@ import pytest
 from haproxy_versions import HaproxyVersion
 
 from haproxy_telemetry import haproxyconfig as hc
-from haproxy_telemetry.spop import HealthChecked, Message
+from haproxy_telemetry.spop import Action, HealthChecked, Message, Notified
 from peer.conftest import StartHaproxy
 from peer.haproxy import Haproxy
 from peer.http_client import http2_streams, keep_alive, request
 from peer.origin import Origin
 from peer.processes import LOOPBACK, PATIENCE, free_port, wait_until
-from peer.recording_agent import RecordingAgent
+from peer.recording_agent import RecordingAgent, answer_nothing
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
@@ -29,8 +30,8 @@ VALID = f"00-{TRACE}-{SPAN}-01"
 TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-0[0-3]")
 WHERE = ["fe", "be", "srv", "ci", "cp", "si", "sp", "B", "U", "rc"]
 HTTP_KEYS = ["ht", "id", "up", "tp", "link", "ts", "t0", "t1", "T", "st", "tc", *WHERE,
-             "m", "v", "uri", "host", "ua", "tls", "err"]  # fmt: skip
-TCP_KEYS = ["ht", "id", "up", "t1", "T", "tc", *WHERE, "err"]
+             "m", "v", "uri", "host", "ua", "tls", "err", "held"]  # fmt: skip
+TCP_KEYS = ["ht", "id", "up", "t1", "T", "tc", *WHERE, "err", "held"]
 
 # What a caller may send, and the flags with which its trace goes on: None where a new one begins (W3C 3.2.2).
 CALLERS: dict[str, tuple[list[str], str | None]] = {
@@ -129,6 +130,7 @@ class Running:
         origin: HasPort,
         bind: str = "",
         lines: str = "",
+        processing: str = "20ms",
         **chosen: Any,
     ) -> None:
         self.port = free_port()
@@ -136,6 +138,8 @@ class Running:
         files = texts(options(version, example=example, **chosen))
         config = files.pop(hc.PROXY).replace(f"bind {example[0]}", f"bind {example[0]} {bind}")
         config = config.replace("default_backend", f"{lines}\n    default_backend")
+        if hc.SPOE in files:
+            files[hc.SPOE] = files[hc.SPOE].replace("timeout processing 20ms", f"timeout processing {processing}")
         self.haproxy: Haproxy = start(config, files)
 
 
@@ -233,7 +237,7 @@ def test_a_request_is_served_with_a_context_and_makes_one_record(
     with RecordingAgent() as agent:
         running = Running(
             start_haproxy, version, origin,
-            profile=profile.value, agents=[f"{LOOPBACK}:{agent.port}"], records=records.address,
+            profile=profile.value, agents=[f"{LOOPBACK}:{agent.port}"], records=records.address, processing="1s",
         )  # fmt: skip
         if profile is not hc.Profile.ZERO_WAIT:
             wait_until(lambda: any(isinstance(event, HealthChecked) for _, event in agent.events), "a health check")
@@ -251,6 +255,7 @@ def test_a_request_is_served_with_a_context_and_makes_one_record(
                 "v": "HTTP/1.1", "uri": "/one?a=b",
                 "host": f"{LOOPBACK}:{running.port}", "ua": "me/1", "tls": "0", "err": ""}  # fmt: skip
     assert {key: first[key] for key in expected} == expected
+    assert [one["held"].isdigit() for one in (first, second)] == [profile is not hc.Profile.ZERO_WAIT] * 2
     assert second["st"] == "404"
     assert 0 < int(first["t1"]) - int(first["t0"]) < PATIENCE * 1e6
     assert all(-1 <= int(timer) < PATIENCE * 1e3 for timer in first["T"])
@@ -374,6 +379,42 @@ def test_without_an_agent_requests_are_served_and_have_a_context(
         assert record["err"] != ""
         assert origin.received[-1].values("traceparent") == [record["up"]]
         assert record["up"][3:35] == TRACE
+
+
+@pytest.mark.parametrize("profile", ["standard", "detailed"])
+def test_the_record_tells_for_how_long_the_events_held_the_request_up(
+    start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, records: RecordSocket, profile: str
+) -> None:
+    """HAProxy's own measurement, by an agent that takes its time; in `detailed` the sum over the events."""
+    seconds = [0.0]
+
+    def late(_: Notified) -> Sequence[Action]:
+        time.sleep(seconds[0])
+        return answer_nothing(_)
+
+    def ask(took: float, path: str = "/") -> int:
+        """How many events the request had, which the agent answered after so many seconds each."""
+        seconds[0], before = took, notified()
+        assert request(running.port, path).status == 200
+        return notified() - before
+
+    def notified() -> int:
+        return sum(isinstance(event, Notified) for _, event in agent.events)
+
+    with RecordingAgent(late) as agent:
+        running = Running(
+            start_haproxy, version, origin,
+            profile=profile, agents=[f"{LOOPBACK}:{agent.port}"], records=records.address, processing="200ms",
+        )  # fmt: skip
+        wait_until(lambda: any(isinstance(event, HealthChecked) for _, event in agent.events), "a health check")
+        events = ask(0.02)
+        record = records.one()
+        assert (record["err"], events) == ("", 1 if profile == "standard" else max(events, 5))
+        assert 19 * events <= int(record["held"]) <= int(record["T"][4])
+        ask(0.3)
+        record = records.one()
+        assert record["err"] == "1"
+        assert int(record["held"]) >= 199
 
 
 def test_an_answer_of_haproxys_own_makes_a_record_too(

@@ -82,6 +82,11 @@ def test_a_whole_line() -> None:
     )
 
 
+@pytest.mark.parametrize(("written_as", "ns"), [("", None), ("-", None), ("0", 0), ("21", 21_000_000)])
+def test_how_long_events_held_the_stream_up(written_as: str, ns: int | None) -> None:
+    assert parse_record(written(held=written_as)).spoe_ns == ns
+
+
 def test_the_service_is_the_agents_unless_the_record_says_another() -> None:
     assert (parse_record(written()).service, parse_record(written(svc="edge")).service) == (b"", b"edge")
 
@@ -293,7 +298,7 @@ def test_a_missing_key_is_named(key: str) -> None:
     assert error_of(written(**{key: None})) == ("missing_field", key)
 
 
-@pytest.mark.parametrize("key", ["tp", "link", "ts", "t0", "v", "uri", "host", "ua", "tls", "err", "svc"])
+@pytest.mark.parametrize("key", ["tp", "link", "ts", "t0", "v", "uri", "host", "ua", "tls", "err", "svc", "held"])
 def test_a_key_that_may_be_missing(key: str) -> None:
     assert parse_record(written(**{key: None})).key == b"an-id"
 
@@ -325,6 +330,7 @@ def test_keys_that_nobody_knows_are_passed_over() -> None:
         ("B", "9" * 5_000),
         ("rc", "+"),
         ("err", "x"),
+        ("held", "0.5"),
     ],
 )
 def test_a_value_that_haproxy_does_not_write_is_named(key: str, value: object) -> None:

@@ -40,7 +40,9 @@ def rows() -> list[Row]:
 
 ENDS = [
     GOOD,
-    GOOD._replace(request=GOOD.request._replace(method=b"BREW"), retries=1, redispatched=True, spoe_error=257),
+    GOOD._replace(
+        request=GOOD.request._replace(method=b"BREW"), retries=1, redispatched=True, spoe_error=257, spoe_ns=3_000_000
+    ),
     GOOD._replace(status=504, termination=b"sH--", timers=timers(0, 0, 0, None)),
     GOOD._replace(tcp=True, status=0),
     GOOD._replace(identity=Identity(upstream=UPSTREAM, untrusted=UPSTREAM.replace(b"b7", b"b8"))),

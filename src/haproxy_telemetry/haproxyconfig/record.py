@@ -58,7 +58,7 @@ _REQUEST: Final = (
     ("ua", _text("ua")),
     ("tls", "%[ssl_fc]"),
 )
-_ERROR: Final = (("err", "%[var(txn.otel.err)]"),)
+_SPOE: Final = (("err", "%[var(txn.otel.err)]"), ("held", "%[var(txn.otel.total)]"))
 
 
 def http_format(service: str = "") -> str:
@@ -66,14 +66,14 @@ def http_format(service: str = "") -> str:
     times = (("t0", "%[var(txn.otel_t0)]"), ("t1", "%[date(0,us)]"))
     end = (("st", "%ST"), ("tc", "%tsc"))
     timers = ("%TR", "%Tw", "%Tc", "%Tr", "%Ta", "%Tt")
-    return _object(_identity(service) + _CALLER + times, timers, end + _WHERE + _REQUEST + _ERROR)
+    return _object(_identity(service) + _CALLER + times, timers, end + _WHERE + _REQUEST + _SPOE)
 
 
 def tcp_format(service: str = "") -> str:
     """Return the log-format of frontends in TCP mode: no request, no status, and Tt is all the time there was."""
     times = (("t1", "%[date(0,us)]"),)
     timers = ("-1", "%Tw", "%Tc", "-1", "%Tt", "%Tt")
-    return _object(_identity(service) + times, timers, (("tc", "%ts"), *_WHERE, *_ERROR))
+    return _object(_identity(service) + times, timers, (("tc", "%ts"), *_WHERE, *_SPOE))
 
 
 def _identity(service: str) -> tuple[tuple[str, str], ...]:

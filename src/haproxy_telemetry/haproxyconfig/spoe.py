@@ -27,6 +27,10 @@ def _agent(options: Options, messages: tuple[Message, ...]) -> Section:
             " agent later). The request goes on.",
             ("option set-on-error err",),
         ),
+        Rule(
+            "txn.otel.total is how long all of this held the request up, in whole milliseconds; the record tells it.",
+            ("option set-total-time total",),
+        ),
         Rule("HAProxy's log gets failures only.", ("option dontlog-normal", "log global")),
         Rule(
             "The most that one event may hold a request up. An agent answers in well under a millisecond.",

@@ -16,6 +16,9 @@ SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.
 BYTES: Final = tuple([float(1 << power) for power in range(8, 29, 2)])
 """256 bytes to 256 MiB, each bound four times the one before."""
 
+WAITS: Final = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""For what should be next to nothing, in whole milliseconds: the first bucket is below one."""
+
 METHOD: Final = b"http.request.method"
 STATUS: Final = b"http.response.status_code"
 ROUTE: Final = b"http.route"
@@ -27,6 +30,7 @@ PORT: Final = b"server.port"
 FRONTEND: Final = b"haproxy.frontend.name"
 BACKEND: Final = b"haproxy.backend.name"
 SERVER: Final = b"haproxy.server.name"
+SPOE_ERROR: Final = b"haproxy.spoe.error"
 
 _OF_SERVER: Final = (METHOD, SCHEME, VERSION, ROUTE, STATUS, ERROR, FRONTEND, BACKEND)
 _OF_UPSTREAM: Final = (ERROR, BACKEND, SERVER)
@@ -95,4 +99,13 @@ SESSION: Final = Metric(
     SECONDS,
 )
 
-ALL: Final = (SERVER_DURATION, CLIENT_DURATION, ACTIVE, RECEIVED, SENT, QUEUE, CONNECT, SESSION)
+SPOE: Final = Metric(
+    b"haproxy.spoe.duration",
+    b"s",
+    b"Time for which SPOE events held a stream up: the price of tracing to the request.",
+    HISTOGRAM,
+    (FRONTEND, SPOE_ERROR),
+    WAITS,
+)
+
+ALL: Final = (SERVER_DURATION, CLIENT_DURATION, ACTIVE, RECEIVED, SENT, QUEUE, CONNECT, SESSION, SPOE)

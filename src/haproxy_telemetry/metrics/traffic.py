@@ -76,6 +76,7 @@ class Traffic:
         self._queue = Histogram(catalog.QUEUE, most)
         self._connect = Histogram(catalog.CONNECT, most)
         self._session = Histogram(catalog.SESSION, most)
+        self._spoe = Histogram(catalog.SPOE, most)
         self._all: tuple[Histogram | UpDown, ...] = (
             self._server,
             self._client,
@@ -85,6 +86,7 @@ class Traffic:
             self._queue,
             self._connect,
             self._session,
+            self._spoe,
         )
 
     # The event loop's side
@@ -109,6 +111,8 @@ class Traffic:
                 _record(self._server, sized, _seconds(end.start_ns, end.end_ns), exemplar)
             _record(self._received, sized, end.bytes_received, exemplar)
             _record(self._sent, sized, end.bytes_sent, exemplar)
+            if end.spoe_ns is not None:
+                _record(self._spoe, spoe_attributes(end), _seconds(0, end.spoe_ns), exemplar)
             if end.server or end.backend:
                 self._upstream(end, termination, exemplar)
 
@@ -215,6 +219,12 @@ def upstream_attributes(end: EndOfStream, error: bytes) -> Attributes:
 def session_attributes(end: EndOfStream, termination: Termination) -> Attributes:
     """Return those of a stream in tcp mode with its server."""
     return (*attributes_of_sizes(end, termination), *_named((catalog.SERVER, end.server)))
+
+
+def spoe_attributes(end: EndOfStream) -> Attributes:
+    """Return those of a stream's wait for the agent: what went wrong is one of HAProxy's few numbers."""
+    failed: Attributes = ((catalog.SPOE_ERROR, end.spoe_error),) if end.spoe_error else ()
+    return (*_named((catalog.FRONTEND, end.request.frontend)), *failed)
 
 
 def _request(request: Request) -> Attributes:

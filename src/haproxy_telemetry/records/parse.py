@@ -69,6 +69,7 @@ class _Line(msgspec.Struct):
     ua: str = ""
     tls: str = ""
     err: str = ""
+    held: str = ""
     svc: str = ""
 
 
@@ -174,6 +175,7 @@ def _stream(line: _Line) -> EndOfStream:
         spoe_error=_optional("err", line.err, _INT32_MAX),
         tcp=tcp,
         service=_text(line.svc),
+        spoe_ns=None if line.held in ("", "-") else _number("held", line.held, _INT32_MAX) * _MS,
     )
 
 

@@ -230,6 +230,8 @@ def server_attributes(
         attributes.append((b"haproxy.termination.cause", termination.cause))
     if end.spoe_error:
         attributes.append((b"haproxy.spoe.error", end.spoe_error))
+    if end.spoe_ns is not None:
+        attributes.append((b"haproxy.spoe.duration", end.spoe_ns / 1_000_000_000))
     return attributes
 
 

@@ -97,6 +97,8 @@ class EndOfStream(NamedTuple):
     """A frontend in tcp mode: there is no request and no status."""
     service: bytes = b""
     """As :attr:`StreamStart.service`."""
+    spoe_ns: int | None = None
+    """For how long its SPOE events held the stream up (``option set-total-time``, in whole ms); ``None``: none."""
 
 
 class EndedStream(NamedTuple):
