@@ -162,7 +162,10 @@ class Agent:
     def hand_on(self) -> None:
         """Export what has finished, count and log what has ended, report what could not be done."""
         self._hand_on_ends()
-        for trace in self._assembler.take_finished():
+        finished = self._assembler.take_finished()
+        if finished:
+            self.stats.count("spans", "", sum([len(trace.spans) for trace in finished]))
+        for trace in finished:
             try:
                 self._exporter.export(trace)
             except Exception as error:

@@ -29,6 +29,7 @@ from haproxy_telemetry.exporters import (
     read_outlets,
 )
 from haproxy_telemetry.logs import configure_logging, fields
+from haproxy_telemetry.own.collect import Own, Sources
 from haproxy_telemetry.propagation import read_propagators
 from haproxy_telemetry.recordserver import RecordServer
 from haproxy_telemetry.reload import Reload, make_sampling
@@ -173,7 +174,9 @@ async def _serve(
     _allow_connections(settings.server.max_connections)
     records = RecordServer(agent, clock)
     heart = Heartbeat(time.monotonic())
-    admin = _open_admin(settings.admin.listen, agent, server, ways_out, heart)
+    own = _own(agent, server, ways_out)
+    ways_out.outlets.also(own)
+    admin = _open_admin(settings.admin.listen, agent, server, ways_out, heart, own)
     try:
         await _listen(server, records, settings)
     except CannotListenError:
@@ -212,7 +215,12 @@ async def _serve(
 
 
 def _open_admin(
-    asked: AdminAddress | None, agent: Agent, server: AgentServer, ways_out: _WaysOut, heart: Heartbeat
+    asked: AdminAddress | None,
+    agent: Agent,
+    server: AgentServer,
+    ways_out: _WaysOut,
+    heart: Heartbeat,
+    own: Own,
 ) -> Admin | None:
     """Take the address of ``/metrics``, or the default one if it is free; raise :class:`CannotListenError`."""
     if asked == "off":
@@ -227,14 +235,23 @@ def _open_admin(
         _LOG.info("no pages about the agent: their default address cannot be had", extra=fields(error=refused))
         return None
     # 90 ms, for those who have these pages.
-    from haproxy_telemetry.admin.pages import Admin, Sources
+    from haproxy_telemetry.admin import pages
 
-    sources = Sources(
-        stats=agent.stats,
-        ack_times=server.ack_times,
+    sources = pages.Sources(
+        own=own,
         traffic=agent.traffic if ways_out.prometheus else None,
         heart=heart,
         listening=lambda: server.listening,
+        export=ways_out.exporter.state,
+    )
+    return pages.Admin(sock, sources, agent.bug)
+
+
+def _own(agent: Agent, server: AgentServer, ways_out: _WaysOut) -> Own:
+    """Return the metrics of the agent about itself."""
+    sources = Sources(
+        stats=agent.stats,
+        ack_times=server.ack_times,
         export=ways_out.exporter.state,
         gauges={
             "live_traces": lambda: agent.live_traces,
@@ -242,7 +259,7 @@ def _open_admin(
             "engines": lambda: len(agent.engines.known),
         },
     )
-    return Admin(sock, sources, __version__, agent.bug)
+    return Own(sources, __version__, time.time_ns())
 
 
 def _close_admin(admin: Admin | None) -> None:

@@ -13,6 +13,8 @@ from haproxy_telemetry.admin.pages import Admin, Sources
 from haproxy_telemetry.admin.vitals import Heartbeat
 from haproxy_telemetry.metrics.traffic import Traffic
 from haproxy_telemetry.otlp.ledger import ExportState
+from haproxy_telemetry.own.collect import Own
+from haproxy_telemetry.own.collect import Sources as OwnSources
 from haproxy_telemetry.stats import Stats
 
 PATIENCE = 8.0
@@ -33,20 +35,27 @@ class World:
 
     def sources(self, traffic: Traffic | None = None) -> Sources:
         return Sources(
-            stats=self.stats,
-            ack_times=self.ack_times,
+            own=self.own(),
             traffic=traffic,
             heart=self.heart,
             listening=lambda: self.listening,
             export=lambda: self.export,
+        )
+
+    def own(self) -> Own:
+        sources = OwnSources(
+            stats=self.stats,
+            ack_times=self.ack_times,
+            export=lambda: self.export,
             gauges={"live_traces": lambda: 3, "open_connections": lambda: 2, "engines": lambda: 1},
         )
+        return Own(sources, "1.2.3", 1_700_000_000_000_000_000)
 
 
 @contextmanager
 def served(world: World, traffic: Traffic | None = None) -> Iterator[str]:
     """The pages at an address of their own."""
-    admin = Admin(bind("127.0.0.1", 0), world.sources(traffic), "1.2.3", lambda where, error: world.bugs.append(error))
+    admin = Admin(bind("127.0.0.1", 0), world.sources(traffic), lambda where, error: world.bugs.append(error))
     admin.start()
     try:
         yield admin.address

@@ -11,9 +11,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from haproxy_telemetry.acktimes import BOUNDS_NS, AckTimes
-from haproxy_telemetry.admin import catalog
 from haproxy_telemetry.admin.pages import accepts_openmetrics
+from haproxy_telemetry.metrics.prometheus import family_name, kind_of
 from haproxy_telemetry.otlp.ledger import ExportState
+from haproxy_telemetry.own import catalog
 from metrics.ended import TRACE_ID, ended, traffic_of
 
 from .pages import OPENMETRICS, World, ask, served
@@ -25,7 +26,7 @@ def families(body: bytes) -> dict[str, Family]:
 
 
 def busy() -> World:
-    world = World(export=ExportState(5, 1700000000.0, None, None))
+    world = World(export=ExportState(5, 1700000000.0, None, None, 100))
     world.stats.count("frames_answered", "", 7)
     world.stats.count("spans_dropped", "queue_full", 2)
     world.stats.count("spans_dropped", "http_400", 3)
@@ -48,12 +49,13 @@ def test_every_metric_of_the_catalog_is_there_and_no_other() -> None:
     with served(busy()) as address:
         found = families(ask(address, "/metrics", accept=OPENMETRICS)[2])
     assert {(name, family.type) for name, family in found.items()} == {
-        (about.name.removesuffix("_total"), about.kind) for about in catalog.ALL
+        (family_name(metric), kind_of(metric)) for metric in catalog.ALL
     }
-    for about in catalog.ALL:
-        family = found[about.name.removesuffix("_total")]
-        assert family.documentation == f"{about.what}."
-        assert {label for sample in family.samples for label in sample.labels} <= set(about.labels)
+    for metric in catalog.ALL:
+        family = found[family_name(metric)]
+        assert family.documentation == metric.description.decode()
+        labels = {name.decode().replace(".", "_") for name in metric.attributes}
+        assert {label for sample in family.samples for label in sample.labels} <= labels | {"le"}
 
 
 def test_values_are_those_of_the_agent_at_the_time_of_asking() -> None:
@@ -63,7 +65,9 @@ def test_values_are_those_of_the_agent_at_the_time_of_asking() -> None:
         world.stats.count("frames_answered")
         found = {f.name: f for f in parse_text(ask(address, "/metrics")[2].decode())}
     values = {
-        (s.name.removeprefix(catalog.PREFIX), *s.labels.values()): s.value for f in found.values() for s in f.samples
+        (s.name.removeprefix("haproxy_telemetry_"), *s.labels.values()): s.value
+        for f in found.values()
+        for s in f.samples
     }
     assert values["frames_answered_total",] == 8
     assert values["handshakes_total",] == 0
@@ -71,6 +75,7 @@ def test_values_are_those_of_the_agent_at_the_time_of_asking() -> None:
     assert (values["live_traces",], values["open_connections",], values["engines",]) == (3, 2, 1)
     assert (values["export_queue_spans",], values["last_export_timestamp_seconds",]) == (5, 1700000000)
     assert values["build_info", "1.2.3"] == 1
+    assert (values["frames_total", "NOTIFY"], values["frames_total", "ACK"]) == (8, 8)
     buckets = [values["ack_seconds_bucket", bound] for bound in ("5e-05", "0.0001", "0.1", "+Inf")]
     assert (buckets, values["ack_seconds_count",]) == ([0, 4, 4, 5], 5)
     assert values["ack_seconds_sum",] == pytest.approx(3.00024)

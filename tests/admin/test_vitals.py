@@ -18,7 +18,7 @@ NOTHING_YET = ExportState(0, None, None, None)
 
 def test_livez_turns_red_ten_seconds_after_the_last_tick() -> None:
     world, now = World(), [1000.0]
-    pages = Pages(world.sources(), "1", lambda: now[0])
+    pages = Pages(world.sources(), lambda: now[0])
     statuses = []
     for now[0] in (1000.0, 1010.0, 1010.5):
         statuses.append(pages.respond(Request("GET", "/livez", "")).status)
@@ -55,9 +55,9 @@ def test_the_ledger_keeps_the_first_failure_until_a_success(monkeypatch: pytest.
     monkeypatch.setattr(ledgers, "monotonic", lambda: now[0])
     monkeypatch.setattr(ledgers, "time", lambda: 1e9)
     ledger = Ledger(Stats())
-    assert ledger.state(7) == ExportState(7, None, None, None)
+    assert ledger.state(7, 9) == ExportState(7, None, None, None, 9)
     for now[0] in (11.0, 12.0):
         ledger.attempted(False)
-    assert ledger.state(0) == ExportState(0, None, 11.0, 12.0)
+    assert ledger.state(0, 0) == ExportState(0, None, 11.0, 12.0)
     ledger.attempted(True)
-    assert ledger.state(0) == ExportState(0, 1e9, None, 12.0)
+    assert ledger.state(0, 0) == ExportState(0, 1e9, None, 12.0)

@@ -63,7 +63,7 @@ def series(traffic: Traffic, metric: Metric) -> dict[Attributes, HistogramPoint]
     return {point.attributes: point for data in found if isinstance(data, HistogramData) for point in data.points}
 
 
-def numbers(traffic: Traffic, metric: Metric) -> dict[Attributes, int]:
+def numbers(traffic: Traffic, metric: Metric) -> dict[Attributes, float]:
     found = of(traffic, metric)
     return {point.attributes: point.value for data in found if isinstance(data, NumberData) for point in data.points}
 

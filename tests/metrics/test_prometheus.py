@@ -14,7 +14,7 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from haproxy_telemetry.metrics.prometheus import TrafficCollector
+from haproxy_telemetry.metrics.prometheus import MeasuredCollector
 from haproxy_telemetry.metrics.traffic import Rules, Traffic
 from haproxy_telemetry.stats import Stats
 
@@ -34,7 +34,7 @@ NAMES = {
 
 def registry(traffic: Traffic) -> CollectorRegistry:
     made = CollectorRegistry()
-    made.register(TrafficCollector(traffic))
+    made.register(MeasuredCollector(traffic))
     return made
 
 

@@ -15,9 +15,19 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from haproxy_telemetry import __version__
 from haproxy_telemetry.metrics import catalog
-from haproxy_telemetry.metrics.points import Data, Exemplar, HistogramData, HistogramPoint, NumberData, NumberPoint
+from haproxy_telemetry.metrics.points import (
+    COUNTER,
+    GAUGE,
+    Data,
+    Exemplar,
+    HistogramData,
+    HistogramPoint,
+    NumberData,
+    NumberPoint,
+)
 from haproxy_telemetry.otlp.encode import encode_request, encode_resource
 from haproxy_telemetry.otlp.encode_metrics import CUMULATIVE, DELTA, encode_metric
+from haproxy_telemetry.own import catalog as own
 from haproxy_telemetry.trace.conventions import SCHEMA_URL
 
 from .spans import any_text, unique_attributes
@@ -42,8 +52,12 @@ histograms = st.sampled_from([one for one in catalog.ALL if one.bounds]).flatmap
         HistogramData, st.just(metric), st.lists(points(len(metric.bounds) + 1), min_size=1, max_size=3).map(tuple)
     )
 )
-number = st.builds(NumberPoint, unique_attributes, st.integers(-(2**63), 2**63 - 1))
-numbers = st.builds(NumberData, st.just(catalog.ACTIVE), st.lists(number, min_size=1, max_size=3).map(tuple))
+number = st.builds(NumberPoint, unique_attributes, st.integers(-(2**63), 2**63 - 1) | finite)
+numbers = st.builds(
+    NumberData,
+    st.sampled_from([catalog.ACTIVE, own.QUEUE, own.LAST_EXPORT, *own.COUNTERS, *own.MIRRORED]),
+    st.lists(number, min_size=1, max_size=3).map(tuple),
+)
 
 
 def shown(value: Any) -> Any:
@@ -59,7 +73,11 @@ def sdk_metric(data: Data, temporality: int) -> sdk.Metric:
     said = (metric.name.decode(), metric.description.decode(), metric.unit.decode())
     if isinstance(data, NumberData):
         found = [sdk.NumberDataPoint(attributes(point), START, NOW, point.value) for point in data.points]
-        return sdk.Metric(*said, sdk.Sum(found, sdk.AggregationTemporality.CUMULATIVE, is_monotonic=False))
+        if metric.kind == GAUGE:
+            return sdk.Metric(*said, sdk.Gauge(found))
+        counts = metric.kind == COUNTER
+        kept = sdk.AggregationTemporality(temporality if counts else CUMULATIVE)
+        return sdk.Metric(*said, sdk.Sum(found, kept, is_monotonic=counts))
     points = [sdk_point(point, metric.bounds) for point in data.points]
     return sdk.Metric(*said, sdk.Histogram(points, sdk.AggregationTemporality(temporality)))
 

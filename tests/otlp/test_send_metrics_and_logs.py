@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess, ExportLogsServiceResponse
 
+from admin.pages import World
 from haproxy_telemetry.exporters import ExportConfigError, Outlets, open_outlets, read_outlets
+from haproxy_telemetry.metrics.points import NumberData
+from haproxy_telemetry.otlp.ledger import ExportState
 from haproxy_telemetry.stats import Stats
 from metrics.ended import GOOD, SPAN_ID, TRACE_ID, ended
 
@@ -52,6 +55,58 @@ def test_the_last_values_are_sent_at_the_end_and_every_record_as_a_log() -> None
     assert all(one == measured[0] for one in measured + logged)
     assert stats.get("log_records_exported") == 7
     assert stats.get("metric_points_exported") == 7  # a series of each metric but that of tcp mode
+
+
+def numbers_of(metric: Any) -> dict[tuple[str, ...], float]:
+    """A number's points by the values of their attributes."""
+    points = [*metric.sum.data_points, *metric.gauge.data_points]
+    return {tuple(a.value.string_value for a in p.attributes): p.as_int or p.as_double for p in points}
+
+
+def test_the_agents_own_metrics_leave_with_the_traffics_and_from_the_same_counters_as_the_page() -> None:
+    world = World(export=ExportState(5, 1700000000.0, None, None, 100))
+    world.stats.count("frames_answered", "", 7)
+    world.stats.count("spans_exported", "", 10)
+    for reason, number in (("queue_full", 2), ("http_400", 3), ("trace_full", 4)):
+        world.stats.count("spans_dropped", reason, number)
+    with receiving() as server:
+        outlets = opened(server, Stats(), SLOW)
+        feed(outlets, 1)
+        outlets.also(world.own())
+        outlets.close(10)
+    assert "http.server.request.duration" in server.metrics
+    told = world.own().collect()
+    assert {data.metric.name.decode() for data in told if data.points} <= set(server.metrics)
+    for data in told:
+        if isinstance(data, NumberData) and data.points:
+            sent = numbers_of(server.metrics[data.metric.name.decode()])
+            assert sent == {tuple(str(v)[2:-1] for _, v in p.attributes): p.value for p in data.points}
+    assert numbers_of(server.metrics["haproxy_telemetry.frames"]) == {("NOTIFY",): 7, ("ACK",): 7}
+    assert numbers_of(server.metrics["otel.sdk.exporter.span.exported"]) == {(): 10, ("http_400",): 3}
+    assert numbers_of(server.metrics["otel.sdk.processor.span.processed"]) == {(): 13, ("queue_full",): 2}
+    assert numbers_of(server.metrics["otel.sdk.processor.span.queue.capacity"]) == {(): 100}
+    assert server.metrics["haproxy_telemetry.spans_exported"].sum.is_monotonic
+    assert server.metrics["haproxy_telemetry.last_export_timestamp"].gauge.data_points[0].as_double == 1700000000.0
+    assert server.metrics["haproxy_telemetry.last_export_timestamp"].unit == "s"
+
+
+def test_with_delta_the_agents_counters_are_differences_too() -> None:
+    world = World()
+    world.stats.count("records", "", 3)
+    with receiving() as server:
+        outlets = opened(server, Stats(), QUICK | {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta"})
+        outlets.also(world.own())
+        server.wait_for_requests(2)
+        world.stats.count("records", "", 4)
+        outlets.close(10)
+    found = [
+        (metric.sum.aggregation_temporality, point.as_int)
+        for request in server.requests
+        for metric in request.metrics
+        if metric.name == "haproxy_telemetry.records"
+        for point in metric.sum.data_points
+    ]
+    assert found == [(1, 3), (1, 4)]
 
 
 def test_cumulative_values_come_again_in_every_interval_and_their_exemplars_do_not() -> None:

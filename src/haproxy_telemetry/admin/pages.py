@@ -6,16 +6,18 @@ import socket
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Final, final
+from typing import Final, NamedTuple, final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
-from haproxy_telemetry.admin.collector import AgentCollector, Sources
 from haproxy_telemetry.admin.listener import Listener, Request, Response
-from haproxy_telemetry.admin.vitals import why_dead, why_not_ready
-from haproxy_telemetry.metrics.prometheus import TrafficCollector
+from haproxy_telemetry.admin.vitals import Heartbeat, why_dead, why_not_ready
+from haproxy_telemetry.metrics.prometheus import MeasuredCollector
+from haproxy_telemetry.metrics.traffic import Traffic
+from haproxy_telemetry.otlp.ledger import ExportState
+from haproxy_telemetry.own.collect import Own
 from haproxy_telemetry.settings import TcpAddress
 
 __all__ = ["Admin", "Pages", "Sources"]
@@ -25,17 +27,27 @@ _OPENMETRICS_TYPE: Final = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
 _PLAIN_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
+class Sources(NamedTuple):
+    """Where the pages' words come from; ``traffic`` if its metrics are wanted here."""
+
+    own: Own
+    traffic: Traffic | None
+    heart: Heartbeat
+    listening: Callable[[], bool]
+    export: Callable[[], ExportState]
+
+
 @final
 class Pages:
     """Answers a request; ``now`` is the monotonic clock."""
 
-    def __init__(self, sources: Sources, version: str, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, sources: Sources, now: Callable[[], float] = time.monotonic) -> None:
         self._sources = sources
         self._now = now
         self._registry = CollectorRegistry()
-        self._registry.register(AgentCollector(sources, version, time.time()))
+        self._registry.register(MeasuredCollector(sources.own))
         if sources.traffic is not None:
-            self._registry.register(TrafficCollector(sources.traffic))
+            self._registry.register(MeasuredCollector(sources.traffic))
 
     def respond(self, request: Request) -> Response:
         """Return what stands at the path."""
@@ -74,11 +86,9 @@ def _health(problem: str) -> Response:
 class Admin:
     """The pages on a listening socket (``listener.bind``), served from :meth:`start` on."""
 
-    def __init__(
-        self, sock: socket.socket, sources: Sources, version: str, bug: Callable[[str, BaseException], None]
-    ) -> None:
+    def __init__(self, sock: socket.socket, sources: Sources, bug: Callable[[str, BaseException], None]) -> None:
         self.address = str(TcpAddress(*sock.getsockname()[:2]))
-        self._listener = Listener(sock, Pages(sources, version).respond, lambda error: bug("admin", error))
+        self._listener = Listener(sock, Pages(sources).respond, lambda error: bug("admin", error))
 
     def start(self) -> None:
         """Begin to answer."""

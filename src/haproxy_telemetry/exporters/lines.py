@@ -93,7 +93,7 @@ class LineExporter:
 
     def state(self) -> ExportState:
         """Return how the export stands; from any thread."""
-        return self._ledger.state(self._queued_spans)
+        return self._ledger.state(self._queued_spans, self._queue_spans)
 
     def _run(self) -> None:
         while (queued := self._next()) is not None:

@@ -18,7 +18,7 @@ from haproxy_telemetry.otlp.batch import BatchLimits
 from haproxy_telemetry.otlp.resource import ResourceTable, read_resource_attributes
 from haproxy_telemetry.otlp.send import OtlpSender
 from haproxy_telemetry.otlp.send_logs import OtlpLogExporter
-from haproxy_telemetry.otlp.send_metrics import LIMITS, MetricsExporter
+from haproxy_telemetry.otlp.send_metrics import LIMITS, Measured, MetricsExporter
 from haproxy_telemetry.otlp.settings import (
     OtlpSettings,
     check_histograms,
@@ -83,6 +83,11 @@ class Outlets:
         self.traffic = traffic
         self.logs = logs
         self._metrics = metrics
+
+    def also(self, measured: Measured) -> None:
+        """Send the metrics of this one too, if metrics are sent at all."""
+        if self._metrics is not None:
+            self._metrics.also(measured)
 
     def close(self, timeout_s: float) -> None:
         """Send what is left, for at most ``timeout_s``, both at once; blocks. What was lost is counted."""

@@ -14,6 +14,8 @@ Attributes: TypeAlias = tuple[Attribute, ...]
 
 HISTOGRAM: Final = "histogram"
 UP_DOWN: Final = "up-down counter"
+COUNTER: Final = "counter"
+GAUGE: Final = "gauge"
 
 OVERFLOW: Final[Attributes] = ((b"otel.metric.overflow", True),)
 """The series that takes what finds no room of its own (OpenTelemetry specification, "Cardinality limits")."""
@@ -56,10 +58,10 @@ class HistogramPoint(NamedTuple):
 
 
 class NumberPoint(NamedTuple):
-    """One series of an up-down counter."""
+    """One series of a counter of either kind, or of a gauge."""
 
     attributes: Attributes
-    value: int
+    value: float
 
 
 class HistogramData(NamedTuple):
@@ -70,13 +72,20 @@ class HistogramData(NamedTuple):
 
 
 class NumberData(NamedTuple):
-    """An up-down counter and its series."""
+    """A counter of either kind or a gauge, as its metric's ``kind`` says, and its series."""
 
     metric: Metric
     points: tuple[NumberPoint, ...]
 
 
 Data: TypeAlias = HistogramData | NumberData
+
+
+def counted_since(now: NumberData, before: NumberData | None) -> NumberData:
+    """Return what was counted after ``before``; a series that stood still is left out."""
+    known = {point.attributes: point.value for point in before.points} if before is not None else {}
+    changed = (point._replace(value=point.value - known.get(point.attributes, 0)) for point in now.points)
+    return NumberData(now.metric, tuple([point for point in changed if point.value]))
 
 
 def since(now: HistogramData, before: HistogramData | None) -> HistogramData:

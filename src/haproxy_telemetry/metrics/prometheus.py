@@ -1,4 +1,4 @@
-"""The traffic's metrics for Prometheus: a collector that a ``prometheus_client`` registry takes.
+"""Metrics for Prometheus: a collector that a ``prometheus_client`` registry takes.
 
 Names by OpenTelemetry's rules ("Prometheus and OpenMetrics Compatibility"): dots become underscores, the unit becomes
 a suffix. Exemplars carry ``trace_id`` and ``span_id``; they show in the OpenMetrics format only. What cannot be
@@ -9,53 +9,73 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import inf
-from typing import Final, final
+from typing import Final, Protocol, final
 
 from prometheus_client import Metric as Family
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar as ClientExemplar
 
-from haproxy_telemetry.metrics.points import Attributes, Data, Exemplar, HistogramData, HistogramPoint, Metric
-from haproxy_telemetry.metrics.traffic import Traffic
+from haproxy_telemetry.metrics.points import (
+    COUNTER,
+    HISTOGRAM,
+    Attributes,
+    Data,
+    Exemplar,
+    HistogramData,
+    HistogramPoint,
+    Metric,
+)
 from haproxy_telemetry.trace.spans import AttributeValue
 
 UNITS: Final = {b"s": "seconds", b"By": "bytes"}
 
 
 def family_name(metric: Metric) -> str:
-    """Return the name as Prometheus has it."""
+    """Return the name as Prometheus has it, without the ``_total`` of a counter's samples."""
     name = metric.name.decode().replace(".", "_")
     unit = UNITS.get(metric.unit)
     return f"{name}_{unit}" if unit else name
 
 
-@final
-class TrafficCollector(Collector):
-    """Gives ``traffic`` at each scrape; ``registry.register(TrafficCollector(traffic))``."""
+class Measured(Protocol):
+    """What has metrics."""
 
-    def __init__(self, traffic: Traffic) -> None:
-        self._traffic = traffic
+    def collect(self) -> list[Data]:
+        """Return all metrics, cumulative."""
+
+
+@final
+class MeasuredCollector(Collector):
+    """Gives what was ``measured`` at each scrape; ``registry.register(MeasuredCollector(traffic))``."""
+
+    def __init__(self, measured: Measured) -> None:
+        self._measured = measured
 
     def describe(self) -> list[Family]:
         """Nothing is promised before the first stream; without this, registering would collect."""
         return []
 
     def collect(self) -> Iterator[Family]:
-        """Yield a family for each metric that has a series; from any thread."""
-        for data in self._traffic.collect():
+        """Yield a family for each metric; from any thread."""
+        for data in self._measured.collect():
             yield _family(data)
+
+
+def kind_of(metric: Metric) -> str:
+    """Return the type as Prometheus has it: what may go down is a gauge."""
+    return metric.kind if metric.kind in (HISTOGRAM, COUNTER) else "gauge"
 
 
 def _family(data: Data) -> Family:
     metric = data.metric
-    kind = "histogram" if isinstance(data, HistogramData) else "gauge"
-    family = Family(family_name(metric), metric.description.decode(), kind, UNITS.get(metric.unit, ""))
+    family = Family(family_name(metric), metric.description.decode(), kind_of(metric), UNITS.get(metric.unit, ""))
     if isinstance(data, HistogramData):
         for point in data.points:
             _add_histogram(family, point, metric.bounds)
     else:
+        sample = f"{family.name}_total" if metric.kind == COUNTER else family.name
         for number in data.points:
-            family.add_sample(family.name, _labels(number.attributes), float(number.value))
+            family.add_sample(sample, _labels(number.attributes), float(number.value))
     return family
 
 

@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from struct import Struct, pack
 from typing import Final
 
-from haproxy_telemetry.metrics.points import Data, Exemplar, HistogramData, HistogramPoint, Metric, NumberPoint
+from haproxy_telemetry.metrics.points import (
+    COUNTER,
+    GAUGE,
+    Data,
+    Exemplar,
+    HistogramData,
+    HistogramPoint,
+    Metric,
+    NumberPoint,
+)
 from haproxy_telemetry.otlp.encode import attribute_field
 from haproxy_telemetry.otlp.protobuf import length_field, varint_field
 
@@ -20,9 +29,11 @@ DELTA: Final = 1
 CUMULATIVE: Final = 2
 
 _TIMES: Final = Struct("<BQBQ").pack  # start_time_unix_nano = 2, time_unix_nano = 3, of both kinds of points
+_TIME: Final = Struct("<BQ").pack  # the second alone
 _COUNT: Final = Struct("<BQ").pack  # HistogramDataPoint.count = 4
 _SUM: Final = Struct("<Bd").pack  # .sum = 5
 _INTEGER: Final = Struct("<Bq").pack  # NumberDataPoint.as_int = 6
+_DOUBLE: Final = Struct("<Bd").pack  # NumberDataPoint.as_double = 4
 _EXEMPLAR: Final = Struct("<BQBd").pack  # Exemplar.time_unix_nano = 2, .as_double = 3
 
 
@@ -39,18 +50,25 @@ def metric_pieces(data: Data, start_ns: int, now: int) -> Iterator[bytes]:
         for histogram in data.points:
             yield length_field(1, _histogram(histogram, times, bounds))
     else:
+        if data.metric.kind == GAUGE:
+            times = _TIME(0x19, now)  # it has no beginning
         for number in data.points:
             yield length_field(1, _number(number, times))
 
 
 def join_metric(data: Data, pieces: list[bytes], temporality: int) -> bytes:
     """Return the whole field; an up-down counter is always cumulative, as readers of all preferences want it."""
+    metric = data.metric
     points = b"".join(pieces)
     if isinstance(data, HistogramData):
         kind = length_field(9, points + varint_field(2, temporality))  # Metric.histogram = 9
+    elif metric.kind == GAUGE:
+        kind = length_field(5, points)  # Metric.gauge = 5
+    elif metric.kind == COUNTER:
+        kind = length_field(7, points + varint_field(2, temporality) + varint_field(3, 1))  # Metric.sum = 7, monotonic
     else:
-        kind = length_field(7, points + varint_field(2, CUMULATIVE))  # Metric.sum = 7, not monotonic
-    return length_field(2, _head(data.metric) + kind)
+        kind = length_field(7, points + varint_field(2, CUMULATIVE))
+    return length_field(2, _head(metric) + kind)
 
 
 def _head(metric: Metric) -> bytes:
@@ -67,7 +85,9 @@ def _histogram(point: HistogramPoint, times: bytes, bounds: bytes) -> bytes:
 
 def _number(point: NumberPoint, times: bytes) -> bytes:
     attributes = [attribute_field(b"\x3a", key, value) for key, value in point.attributes]  # .attributes = 7
-    return b"".join((times, _INTEGER(0x31, point.value), *attributes))
+    value = point.value
+    written = _INTEGER(0x31, value) if isinstance(value, int) else _DOUBLE(0x21, value)
+    return b"".join((times, written, *attributes))
 
 
 def _exemplar(exemplar: Exemplar) -> bytes:

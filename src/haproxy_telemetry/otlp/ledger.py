@@ -27,7 +27,7 @@ class CloseReport(NamedTuple):
 
 
 class ExportState(NamedTuple):
-    """How an export stands. Spans in the ``queue``; ``last_success`` in seconds since the epoch.
+    """How an export stands. Spans in the ``queue``, which may hold ``capacity``; ``last_success`` since the epoch.
 
     ``failing_since`` is the first failure after the last success, ``last_failure`` the last one, both of the
     monotonic clock; ``None`` is what has not been.
@@ -37,6 +37,7 @@ class ExportState(NamedTuple):
     last_success: float | None
     failing_since: float | None
     last_failure: float | None
+    capacity: int = 0
 
 
 @final
@@ -60,9 +61,9 @@ class Ledger:
             since = now if state.failing_since is None else state.failing_since
             self._state = ExportState(0, state.last_success, since, now)
 
-    def state(self, queue: int) -> ExportState:
-        """Return how the attempts stand, with so many spans in the queue."""
-        return self._state._replace(queue=queue)
+    def state(self, queue: int, capacity: int) -> ExportState:
+        """Return how the attempts stand, with so many spans in the queue, and so many that it may hold."""
+        return self._state._replace(queue=queue, capacity=capacity)
 
     def exported(self, spans: int) -> None:
         """Count spans that the receiver, the file or the terminal has."""

@@ -62,6 +62,7 @@ class OtlpSender:
         # Shared by both sides, under the lock:
         self._wake = threading.Condition(threading.Lock())
         self._batcher = Batcher(limits)
+        self._capacity = limits.queue_spans
         self._sleeps_until = -inf  # when the thread looks at the queue by itself
         self._close_at = inf  # the deadline, once closing
         # Shared by the thread and close(), so that a batch is counted by exactly one of them:
@@ -109,7 +110,7 @@ class OtlpSender:
 
     def state(self) -> ExportState:
         """Return how the export stands; from any thread."""
-        return self._ledger.state(self._batcher.spans)
+        return self._ledger.state(self._batcher.spans, self._capacity)
 
     # The thread's side
 

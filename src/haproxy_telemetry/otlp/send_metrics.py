@@ -12,7 +12,16 @@ from collections.abc import Callable
 from time import monotonic, sleep, time_ns
 from typing import Final, Protocol, final
 
-from haproxy_telemetry.metrics.points import Data, HistogramData, only_after, since
+from haproxy_telemetry.metrics.points import (
+    COUNTER,
+    HISTOGRAM,
+    Data,
+    HistogramData,
+    NumberData,
+    counted_since,
+    only_after,
+    since,
+)
 from haproxy_telemetry.otlp.batch import BatchLimits
 from haproxy_telemetry.otlp.encode_metrics import CUMULATIVE, DELTA, join_metric, metric_pieces
 from haproxy_telemetry.otlp.ledger import CloseReport
@@ -28,7 +37,7 @@ LIMITS: Final = BatchLimits(batch_spans=1 << 20, max_age_s=0.0, queue_spans=1 <<
 
 
 class Measured(Protocol):
-    """What has metrics: :class:`~haproxy_telemetry.metrics.traffic.Traffic`."""
+    """What has metrics: :class:`~haproxy_telemetry.metrics.traffic.Traffic`, and the agent itself."""
 
     start_ns: int
 
@@ -38,7 +47,7 @@ class Measured(Protocol):
 
 @final
 class MetricsExporter:
-    """Sends what ``measured`` says, every ``interval_s`` seconds. ``delta``: histograms as differences."""
+    """Sends what ``measured`` says, every ``interval_s`` seconds. ``delta``: histograms and counters as differences."""
 
     def __init__(
         self,
@@ -49,16 +58,21 @@ class MetricsExporter:
         delta: bool,
         now: Callable[[], int] = time_ns,
     ) -> None:
-        self._measured = measured
+        self._measured: tuple[Measured, ...] = (measured,)
         self._sender = sender
         self._interval = interval_s
         self._delta = delta
         self._now = now
         self._closing = threading.Event()
         self._before: dict[bytes, HistogramData] = {}
+        self._counted_before: dict[bytes, NumberData] = {}
         self._collected_ns = 0
         self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
         self._thread.start()
+
+    def also(self, measured: Measured) -> None:
+        """Send this one's metrics too, from the next time on."""
+        self._measured = (*self._measured, measured)
 
     def close(self, timeout_s: float) -> CloseReport:
         """Send the last values, for at most ``timeout_s``; blocks. Nothing may be measured any more."""
@@ -81,29 +95,37 @@ class MetricsExporter:
     def collect(self) -> None:
         """Read all metrics once and queue them."""
         now = self._now()
-        for data in self._measured.collect():
-            changed = self._to_send(data)
-            if changed.points:
-                start_ns = self._start_of(changed)
-                encoded = join_metric(
-                    changed, self._encode(changed, start_ns, now), DELTA if self._delta else CUMULATIVE
-                )
-                self._sender.send(None, [encoded], len(changed.points))
+        for measured in self._measured:
+            for data in measured.collect():
+                self._send(measured, self._to_send(data), now)
         self._collected_ns = now
+
+    def _send(self, measured: Measured, data: Data, now: int) -> None:
+        if data.points:
+            pieces = self._encode(data, self._start_of(measured, data), now)
+            encoded = join_metric(data, pieces, DELTA if self._delta else CUMULATIVE)
+            self._sender.send(None, [encoded], len(data.points))
 
     def _to_send(self, data: Data) -> Data:
         if not isinstance(data, HistogramData):
-            return data
+            return self._counted(data)
         before = self._before.get(data.metric.name)
         if self._delta:
             self._before[data.metric.name] = data
         return only_after(since(data, before) if self._delta else data, self._collected_ns)
 
-    def _start_of(self, data: Data) -> int:
+    def _counted(self, data: NumberData) -> NumberData:
+        if not self._delta or data.metric.kind != COUNTER:
+            return data
+        before = self._counted_before.get(data.metric.name)
+        self._counted_before[data.metric.name] = data
+        return counted_since(data, before)
+
+    def _start_of(self, measured: Measured, data: Data) -> int:
         """When the counting began: with delta, where the collection before ended."""
-        if self._delta and isinstance(data, HistogramData) and self._collected_ns:
+        if self._delta and data.metric.kind in (HISTOGRAM, COUNTER) and self._collected_ns:
             return self._collected_ns
-        return self._measured.start_ns
+        return measured.start_ns
 
     def _encode(self, data: Data, start_ns: int, now: int) -> list[bytes]:
         pieces: list[bytes] = []
