@@ -94,7 +94,7 @@ def run(settings: Settings, environ: Mapping[str, str], load_again: Callable[[],
     except (ExportConfigError, SamplerError, PropagatorsError, SettingsError) as error:
         stderr.write(f"haproxy-telemetry: {error}\n")
         return 2
-    outlets = open_outlets(outlet_settings, stats, settings.metrics.max_series)
+    outlets = open_outlets(outlet_settings, stats, settings.metrics.max_series, conventions.known_methods)
     agent = make_agent(settings, exporter, stats, propagators, outlets, conventions)
     agent.use_sampling(sampling)
     reload = Reload(agent, settings, load_again or (lambda: settings), environ)

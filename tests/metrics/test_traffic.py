@@ -114,6 +114,19 @@ def test_the_price_of_tracing_is_what_the_events_took_and_nothing_where_there_wa
     assert (failed[1].total, failed[1].sum) == (1, 0.02)
 
 
+def test_methods_are_called_as_the_spans_call_them() -> None:
+    traffic = Traffic(Stats(), 1, Rules(known_methods=frozenset((b"PURGE",))))
+    for method in (b"PURGE", b"GET"):
+        traffic.ended(ended(method=method))
+        traffic.active(GOOD.request._replace(method=method), 1)
+    for metric in (catalog.SERVER_DURATION, catalog.CLIENT_DURATION, catalog.SENT):
+        assert {dict(attributes)[b"http.request.method"] for attributes in series(traffic, metric)} == {
+            b"PURGE",
+            b"_OTHER",
+        }
+    assert {dict(found)[b"http.request.method"] for found in numbers(traffic, catalog.ACTIVE)} == {b"PURGE", b"_OTHER"}
+
+
 def test_a_route_is_taken_from_the_server_span() -> None:
     traffic = traffic_of(ended(extra=((b"http.route", b"/users/{id}"),)))
     assert one(traffic, catalog.SERVER_DURATION)[b"http.route"] == b"/users/{id}"

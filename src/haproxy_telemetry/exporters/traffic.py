@@ -31,6 +31,7 @@ from haproxy_telemetry.otlp.settings import (
 )
 from haproxy_telemetry.otlp.signals import LOGS, METRICS
 from haproxy_telemetry.stats import Stats
+from haproxy_telemetry.trace.conventions import KNOWN_METHODS
 from haproxy_telemetry.trace.spans import Attribute
 
 METRICS_EXPORTERS: Final = ("otlp", "prometheus")
@@ -98,11 +99,13 @@ class Outlets:
                     future.result()
 
 
-def open_outlets(settings: OutletSettings, stats: Stats, max_series: int) -> Outlets:
-    """Start what the settings ask for."""
+def open_outlets(
+    settings: OutletSettings, stats: Stats, max_series: int, known_methods: frozenset[bytes] = KNOWN_METHODS
+) -> Outlets:
+    """Start what the settings ask for; ``known_methods`` are those that the spans call by their names."""
     traffic = None
     if settings.measure:
-        traffic = Traffic(stats, time.time_ns(), Rules(max_series, settings.exemplars))
+        traffic = Traffic(stats, time.time_ns(), Rules(max_series, settings.exemplars, known_methods))
     resources = ResourceTable(settings.resource, stats)
     metrics: MetricsExporter | None = None
     if traffic is not None and settings.metrics is not None:

@@ -52,10 +52,11 @@ _SECOND: Final = 1_000_000_000
 
 
 class Rules(NamedTuple):
-    """How much is kept, and which measurements may lead to a trace."""
+    """How much is kept, which measurements may lead to a trace, and which methods are called by their names."""
 
     max_series: int = MAX_SERIES
     exemplars: str = TRACE_BASED
+    known_methods: frozenset[bytes] = KNOWN_METHODS
 
 
 @final
@@ -66,6 +67,7 @@ class Traffic:
         self.start_ns = start_ns
         self._stats = stats
         self._exemplars = rules.exemplars
+        self._methods = rules.known_methods
         self._lock = threading.Lock()
         most = rules.max_series
         self._server = Histogram(catalog.SERVER_DURATION, most)
@@ -94,7 +96,7 @@ class Traffic:
     def active(self, request: Request, change: int) -> None:
         """A request has come (1), or has ended or is given up (-1)."""
         with self._lock:
-            self._active.add(active_attributes(request), change)
+            self._active.add(active_attributes(request, self._methods), change)
 
     def ended(self, stream: EndedStream) -> None:
         """Measure a stream that has ended."""
@@ -107,7 +109,7 @@ class Traffic:
                 _record(self._session, own, _seconds(end.start_ns, end.end_ns), exemplar)
                 sized = attributes_of_sizes(end, termination)
             else:
-                sized = server_attributes(end, termination, route_of(stream.attributes))
+                sized = server_attributes(end, termination, route_of(stream.attributes), self._methods)
                 _record(self._server, sized, _seconds(end.start_ns, end.end_ns), exemplar)
             _record(self._received, sized, end.bytes_received, exemplar)
             _record(self._sent, sized, end.bytes_sent, exemplar)
@@ -121,7 +123,7 @@ class Traffic:
         tried = server_tried(end)
         if tried and not end.tcp:
             seconds = _seconds(attempt_start(end), end.end_ns)
-            _record(self._client, client_attributes(end, termination), seconds, exemplar)
+            _record(self._client, client_attributes(end, termination, self._methods), seconds, exemplar)
         queued = tried
         for phase in phases(end) if tried or end.termination[1:2] == b"Q" else ():
             error = termination.error_type if phase.last else b""
@@ -176,16 +178,18 @@ def route_of(attributes: Sequence[Attribute]) -> bytes:
 # Attributes, in the order of the catalog; what is not known is left out
 
 
-def active_attributes(request: Request) -> Attributes:
+def active_attributes(request: Request, methods: frozenset[bytes] = KNOWN_METHODS) -> Attributes:
     """Return those of a request that has come."""
-    return (*_request(request), *_named((catalog.FRONTEND, request.frontend)))
+    return (*_request(request, methods), *_named((catalog.FRONTEND, request.frontend)))
 
 
-def server_attributes(end: EndOfStream, termination: Termination, route: bytes = b"") -> Attributes:
+def server_attributes(
+    end: EndOfStream, termination: Termination, route: bytes = b"", methods: frozenset[bytes] = KNOWN_METHODS
+) -> Attributes:
     """Return those of a request to HAProxy."""
     outcome = server_outcome(end, termination)
     return (
-        *_request(end.request),
+        *_request(end.request, methods),
         *_named((catalog.VERSION, VERSIONS.get(end.request.version, b"")), (catalog.ROUTE, route)),
         *_status(end.status),
         *_named((catalog.ERROR, outcome.error_type), *_in_haproxy(end)),
@@ -197,14 +201,16 @@ def attributes_of_sizes(end: EndOfStream, termination: Termination) -> Attribute
     return _named((catalog.ERROR, termination.error_type), *_in_haproxy(end))
 
 
-def client_attributes(end: EndOfStream, termination: Termination) -> Attributes:
+def client_attributes(
+    end: EndOfStream, termination: Termination, methods: frozenset[bytes] = KNOWN_METHODS
+) -> Attributes:
     """Return those of a request from HAProxy to a server."""
     outcome = client_outcome(end, termination)
     at: Attributes = ()
     if end.server_address and end.server_address != b"unix":
         at = ((catalog.ADDRESS, end.server_address[:LONGEST_VALUE]), (catalog.PORT, end.server_port))
     return (
-        (catalog.METHOD, _method(end.request)),
+        (catalog.METHOD, _method(end.request, methods)),
         *at,
         *_status(answered_status(end)),
         *upstream_attributes(end, outcome.error_type),
@@ -227,14 +233,14 @@ def spoe_attributes(end: EndOfStream) -> Attributes:
     return (*_named((catalog.FRONTEND, end.request.frontend)), *failed)
 
 
-def _request(request: Request) -> Attributes:
+def _request(request: Request, methods: frozenset[bytes]) -> Attributes:
     scheme = request.scheme or split_target(request.method, request.target).scheme
-    method = (catalog.METHOD, _method(request))
+    method = (catalog.METHOD, _method(request, methods))
     return (method, (catalog.SCHEME, scheme)) if scheme in (b"http", b"https") else (method,)
 
 
-def _method(request: Request) -> bytes:
-    return request.method if request.method in KNOWN_METHODS else b"_OTHER"
+def _method(request: Request, methods: frozenset[bytes]) -> bytes:
+    return request.method if request.method in methods else b"_OTHER"
 
 
 def _status(status: int) -> Attributes:
