@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from haproxy_versions import HaproxyVersion
@@ -21,8 +22,9 @@ OTHER, OTHER_SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SHORT = "64fe8b2a57d3eff7"
 W3C = [("traceparent", f"00-{OTHER}-{OTHER_SPAN}-01"), ("tracestate", "a=1")]
 
-# What a caller sends, and whose trace goes on with which parent, sampled or not; None: a new one begins.
-CALLERS: dict[str, list[tuple[list[tuple[str, str]], tuple[str, str, bool] | None]]] = {
+# What a caller sends, and whose trace goes on with which parent, sampled or not; None: a new one begins, sampled, and
+# False: not.
+CALLERS: dict[str, list[tuple[list[tuple[str, str]], tuple[str, str, bool] | Literal[False] | None]]] = {
     "b3": [
         ([], None),
         ([("b3", f"{TRACE}-{SPAN}-1-05e3ac9a4f6e3b90")], (TRACE, SPAN, True)),
@@ -32,7 +34,11 @@ CALLERS: dict[str, list[tuple[list[tuple[str, str]], tuple[str, str, bool] | Non
         ([("b3", f"{TRACE}-{SPAN}")], (TRACE, SPAN, True)),
         ([("b3", f"{SHORT}-{SPAN}-1")], (SHORT.zfill(32), SPAN, True)),
         ([("b3", f"{TRACE.upper()}-{SPAN.upper()}-1")], (TRACE, SPAN, True)),
-        ([("b3", "0")], None),
+        ([("b3", "0")], False),
+        ([("b3", "1")], None),
+        ([("b3", "d")], None),
+        ([("x-b3-sampled", "0")], False),
+        ([("b3", "0"), ("x-b3-traceid", OTHER), ("x-b3-spanid", SPAN)], (OTHER, SPAN, True)),
         ([("b3", f"{'0' * 32}-{SPAN}-1")], None),
         ([("b3", f"{TRACE}-{'0' * 16}-1")], None),
         ([("b3", f"{TRACE[1:]}-{SPAN}-1")], None),
@@ -53,6 +59,9 @@ CALLERS: dict[str, list[tuple[list[tuple[str, str]], tuple[str, str, bool] | Non
          (TRACE, SPAN, True)),
         ([("x-b3-traceid", SHORT), ("x-b3-spanid", SPAN)], (SHORT.zfill(32), SPAN, True)),
         ([("x-b3-traceid", TRACE)], None),
+        ([("x-b3-sampled", "false")], False),
+        ([("x-b3-sampled", "0"), ("x-b3-flags", "1")], None),
+        ([("x-b3-traceid", TRACE), ("x-b3-sampled", "0")], None),
         ([("x-b3-traceid", "0" * 16), ("x-b3-spanid", SPAN)], None),
     ],
     "jaeger": [
@@ -105,13 +114,43 @@ def test_haproxy_itself_reads_and_writes_each_format(
         record = records.one()
         trace_id, span_id, sampled = sent(origin.received[-1], name)
         assert record["up"] == f"00-{trace_id}-{span_id}-0{int(sampled)}", headers
-        if expected is None:
+        if not expected:
             assert record["tp"] == "", headers
             assert trace_id not in (TRACE, OTHER)
-            assert sampled
+            assert sampled is (expected is None), headers
         else:
             assert record["tp"] == f"00-{expected[0]}-{expected[1]}-0{int(expected[2])}", headers
             assert (trace_id, sampled) == (expected[0], expected[2])
+
+
+@pytest.mark.parametrize(("ratio", "trust"), [(0.0, "always"), (0.3, "{ hdr(x-from) in }"), (1.0, "never")])
+def test_a_decision_without_ids_comes_before_the_ratio_of_those_who_are_believed(
+    start_haproxy: StartHaproxy,
+    version: HaproxyVersion,
+    origin: Origin,
+    records: RecordSocket,
+    ratio: float,
+    trust: str,
+) -> None:
+    running = Running(
+        start_haproxy, version, origin, records=records.address, propagators="b3", ratio=ratio, trust=trust
+    )
+    for said, inside in [("1", "in"), ("0", "in"), ("0", "out"), ("d", "in"), ("1", "out")]:
+        request(running.port, headers=[("b3", said), ("x-from", inside)])
+        _, _, sampled = sent(origin.received[-1], "b3")
+        record = records.one()
+        assert record["up"].endswith(f"-0{int(sampled)}")
+        if trust == "always" or (inside == "in" and trust != "never"):
+            assert sampled is (said != "0")
+            assert record["ts"] == ""
+        elif ratio in (0.0, 1.0):
+            assert sampled is (ratio == 1.0)
+        else:
+            assert sampled is (int(record["up"].split("-")[1][18:], 16) >= THRESHOLD)
+
+
+THRESHOLD = round((1 - 0.3) * 2**56) & ~0xFFFFFFFFFF
+"""Of a ratio of 0.3, with four hexadecimal digits: `b333` (OpenTelemetry's consistent probability sampling)."""
 
 
 def test_of_several_formats_the_first_counts_and_all_are_sent(
@@ -204,6 +243,7 @@ spoe-message opentracing:request
     args traceparent=req.fhdr(traceparent) tracestate=req.fhdr(tracestate) baggage=req.fhdr(baggage)
     args b3=req.fhdr(b3) x-b3-traceid=req.fhdr(x-b3-traceid) x-b3-spanid=req.fhdr(x-b3-spanid)
     args x-b3-sampled=req.fhdr(x-b3-sampled) x-b3-flags=req.fhdr(x-b3-flags) uber-trace-id=req.fhdr(uber-trace-id)
+    args uberctx-tenant=req.fhdr(uberctx-tenant)
     args span=str("request")
     event on-frontend-http-request
 spoe-message opentracing:backend
@@ -214,7 +254,7 @@ spoe-message opentracing:backend
 VARIABLES = {
     "traceparent": "traceparent", "tracestate": "tracestate", "baggage": "baggage", "b3": "b3",
     "x-b3-traceid": "x_b3_traceid", "x-b3-spanid": "x_b3_spanid", "x-b3-sampled": "x_b3_sampled",
-    "uber-trace-id": "uber_trace_id",
+    "uber-trace-id": "uber_trace_id", "uberctx-tenant": "uberctx_tenant", "uberctx-k": "uberctx_k",
 }  # fmt: skip
 
 
@@ -256,9 +296,9 @@ def test_the_agent_reads_and_writes_each_format(
         assert response.header("x-span-id") == span_id
         assert response.header("x-sampled") == ("yes" if sampled else None)
         lines.append(f"ids {trace_id} {span_id} {int(sampled)}.")
-        if expected is None:
+        if not expected:
             assert trace_id not in (TRACE, OTHER), headers
-            assert sampled
+            assert sampled is (expected is None), headers
         else:
             assert (trace_id, sampled) == (expected[0], expected[2]), headers
         if sampled:
@@ -274,7 +314,7 @@ def test_the_agent_sends_all_formats_at_once(
 ) -> None:
     agent, port = start_agent(env={"OTEL_PROPAGATORS": "b3,jaeger,tracecontext,b3multi,baggage"}), free_port()
     start_haproxy(asking(port, origin.port, agent.port), {"spoe.cfg": MESSAGES})
-    w3c = [*W3C, ("baggage", "k=v")]
+    w3c = [*W3C, ("baggage", "k=v"), ("uberctx-tenant", "a%20b")]
     for headers, trace_id, state in [(w3c, OTHER, ["a=1"]), ([*w3c, ("b3", f"{TRACE}-{SPAN}-1")], TRACE, [])]:
         request(port, headers=headers)
         received = origin.received[-1]
@@ -282,7 +322,8 @@ def test_the_agent_sends_all_formats_at_once(
         span = up.split("-")[2]
         assert up == f"00-{trace_id}-{span}-01"
         assert received.values("tracestate") == state
-        assert received.values("baggage") == ["k=v"]
+        assert received.values("baggage") == ["k=v,tenant=a%20b"]
+        assert [received.values(f"uberctx-{name}") for name in ("tenant", "k")] == [["a%20b"], ["v"]]
         assert received.values("b3") == [f"{trace_id}-{span}-1"]
         assert received.values("x-b3-spanid") == [span]
         assert received.values("uber-trace-id") == [f"{trace_id}:{span}:{'0' * 16}:01"]

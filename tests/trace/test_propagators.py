@@ -10,12 +10,15 @@ import sys
 
 import pytest
 from laboratory import Laboratory, say
+from opentelemetry.baggage import get_all
 from opentelemetry.propagators.b3 import B3MultiFormat
 from opentelemetry.propagators.jaeger import JaegerPropagator
 from opentelemetry.trace import get_current_span
 
 from haproxy_telemetry.dialect import actions_for
 from haproxy_telemetry.propagation import read_propagators
+from haproxy_telemetry.sampling import Sampling
+from haproxy_telemetry.sampling.samplers import sampler_named
 from haproxy_telemetry.settings.propagators import NAMES, PropagatorsError, parse_propagators
 from haproxy_telemetry.spop import Scope, SetVar
 from haproxy_telemetry.trace.instructions import Propagation
@@ -84,7 +87,8 @@ def test_a_callers_trace_goes_on(
 
 
 WRONG = [
-    ("b3", ("b3", "0")),
+    ("b3", ("b3", "2")),
+    ("b3", ("x-b3-sampled", "perhaps")),
     ("b3", ("b3", f"{'0' * 32}-{SPAN}-1")),
     ("b3", ("b3", f"{TRACE}-{'0' * 16}-1")),
     ("b3", ("b3", f"{TRACE[1:]}-{SPAN}-1")),
@@ -112,6 +116,71 @@ def test_what_is_no_context_begins_a_new_trace_and_is_counted(names: str, header
     assert propagation.trace_id.decode() not in (TRACE, "0" * 32)
     assert lab.finished[0].spans[0].parent_span_id == b""
     assert lab.stats.get("context_invalid", names) == 1
+
+
+DECISIONS: list[tuple[tuple[tuple[str, str], ...], bool]] = [
+    ((("b3", "0"),), False),
+    ((("b3", "1"),), True),
+    ((("b3", "d"),), True),
+    ((("x-b3-sampled", "0"),), False),
+    ((("x-b3-sampled", "False"),), False),
+    ((("x-b3-sampled", "1"),), True),
+    ((("x-b3-flags", "1"),), True),
+    ((("x-b3-sampled", "0"), ("x-b3-flags", "1")), True),
+]
+
+
+@pytest.mark.parametrize(("headers", "sampled"), DECISIONS)
+@pytest.mark.parametrize("sampler", ["", "parentbased_always_on", "parentbased_always_off", "always_off"])
+def test_a_b3_caller_without_ids_decides_whether_the_trace_that_begins_is_sampled(
+    headers: tuple[tuple[str, str], ...], sampled: bool, sampler: str
+) -> None:
+    lab = laboratory("b3,tracecontext")
+    if sampler:
+        lab.assembler.sampling = Sampling(sampler_named("here", sampler, 1.0))
+    told = [(name.encode(), value.encode()) for name, value in headers]
+    propagation = lab.notify(say(*told, (b"span", b"A"), (b"finish", b"*")))
+    assert propagation is not None
+    assert propagation.sampled is (sampled and sampler != "always_off")
+    assert [trace.spans[0].parent_span_id for trace in lab.finished] == [b""] * propagation.sampled
+    assert lab.stats.get("context_invalid", "b3") == 0
+
+
+def test_ids_come_before_a_decision_without_them() -> None:
+    propagation, _ = ask("b3,tracecontext", ("b3", "0"), ALL[0])
+    assert (propagation.trace_id.decode(), propagation.sampled) == (OTHER, True)
+    propagation, _ = ask("b3", ("b3", "0"), *MULTI)
+    assert (propagation.trace_id.decode(), propagation.sampled) == (TRACE, True)
+
+
+# Jaeger's baggage
+
+
+def test_jaegers_baggage_comes_and_goes_a_header_for_each_item() -> None:
+    uber = ("uber-trace-id", f"{TRACE}:{SPAN}:0:1")
+    propagation, lab = ask("jaeger,baggage", uber, ("uberctx-tenant-id", "a%20b%2Cc"), ("baggage", "k=v"))
+    said = variables(propagation)
+    assert (said["uberctx_tenant_id"], said["uberctx_k"]) == (b"a%20b%2Cc", b"v")
+    assert said["baggage"] == b"k=v,tenant-id=a%20b%2Cc"
+    assert lab.stats.get("context_ignored", "uberctx") == 0
+    headers = (*propagation.others, *propagation.items)
+    read = JaegerPropagator().extract({name.decode(): [value.decode()] for name, value in headers})
+    assert get_all(read) == {"tenant-id": "a b,c", "k": "v"}
+
+
+def test_jaegers_baggage_needs_no_other_and_is_bounded() -> None:
+    items = [(f"uberctx-{number}", "x" * 10) for number in range(70)]
+    propagation, lab = ask("jaeger", ("uberctx-big", "x" * 5000), ("uberctx-", "v"), ("uberctx-é", "v"), *items)
+    assert propagation.baggage == b""
+    assert [name for name, _ in propagation.items] == [f"uberctx-{number}".encode() for number in range(64)]
+    assert lab.stats.get("baggage_dropped", "item_too_large") == 1
+    assert lab.stats.get("baggage_dropped", "header_full") == 6
+
+
+def test_without_jaeger_its_baggage_is_left_out_and_counted_under_one_name() -> None:
+    propagation, lab = ask("tracecontext,baggage", ("uberctx-a", "1"), ("uberctx-b", "2"))
+    assert (propagation.items, propagation.baggage) == ((), b"")
+    assert lab.stats.get("context_ignored", "uberctx") == 2
 
 
 # Several
@@ -186,6 +255,7 @@ def test_every_header_is_a_variable_and_applications_read_it() -> None:
         "sampled": True,
         "tracestate": b"a=1",
         "baggage": b"k=v",
+        "uberctx_k": b"v",
     }
     headers = {name.decode(): [value.decode()] for name, value in propagation.others}
     multi = {name: value for name, value in headers.items() if name != "b3"}

@@ -38,6 +38,9 @@ OTHER_HEADERS: Final = frozenset(
 )
 """The headers of a caller's context in other formats than W3C's: an argument is called as its header."""
 
+ITEM_PREFIX: Final = b"uberctx-"
+"""How the headers of Jaeger's baggage begin."""
+
 _RESPONSE_WORDS: Final = (b"response", b"server_session")
 
 _LONGEST_NAME: Final = 256
@@ -130,7 +133,7 @@ class OpenTracingReader:
             self._upstream = self._text(value)
         elif name == b"link":
             self._untrusted = self._text(value)
-        elif name in OTHER_HEADERS:
+        elif name in OTHER_HEADERS or name.startswith(ITEM_PREFIX):
             self._other_header(name, self._text(value))
         else:
             self._problem("unknown_argument", name, "the argument is left out")

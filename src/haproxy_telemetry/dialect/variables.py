@@ -25,4 +25,6 @@ def actions_for(propagation: Propagation, scopes: Sequence[Scope]) -> list[Actio
         variables.append((b"tracestate", propagation.tracestate))
     if propagation.baggage:
         variables.append((b"baggage", propagation.baggage))
+    for header, value in propagation.items:
+        variables.append((header.replace(b"-", b"_"), value))
     return [SetVar(scope, name, value) for name, value in variables for scope in scopes]

@@ -21,7 +21,8 @@ _TRUSTED = "{ var(txn.otel_trusted) -m bool }"
 def context_rules(options: Options) -> tuple[Rule, ...]:
     """Return the rules that make `txn.otel_up`, the context for the server in the form of a traceparent."""
     read, trust = formats.read_by(options.propagators), options.trust
-    new = (*_begun(options.ratio), _made())
+    said = "b3" in read and not trust.nobody
+    new = (*_begun(options.ratio, said), _made())
     if not read:
         return new
     if read == ("tracecontext",):
@@ -29,7 +30,9 @@ def context_rules(options: Options) -> tuple[Rule, ...]:
         return (_reading(), *_believing(trust, source, _RIGHT), *_continuing(trust, ""), *new)
     reading = [rule for name in read for rule in _format_rules(name)]
     state = f" {_FROM_W3C}" if "tracecontext" in read else None
-    return (*reading, *_believing(trust, "var(txn.otel_in)", formats.HAVE), *_continuing(trust, state), *new)
+    deciding = (formats.deciding_rule("" if trust.everybody else f" {_TRUSTED}"),) if said else ()
+    believing = _believing(trust, "var(txn.otel_in)", formats.HAVE)
+    return (*reading, *believing, *deciding, *_continuing(trust, state), *new)
 
 
 def _format_rules(name: str) -> tuple[Rule, ...]:
@@ -113,7 +116,8 @@ def _tracestate(condition: str) -> Rule:
     )
 
 
-def _begun(ratio: float) -> tuple[Rule, ...]:
+def _begun(ratio: float, said: bool) -> tuple[Rule, ...]:
+    """``said``: a caller without ids may have decided whether to sample."""
     kept = {0.0: ", not sampled (--ratio 0)", 1.0: ", sampled"}.get(ratio, "")
     begins = Rule(
         f"Else a new trace begins{kept}. A random UUID without its dashes is a trace id.",
@@ -122,14 +126,16 @@ def _begun(ratio: float) -> tuple[Rule, ...]:
             _flags("01" if ratio == 1.0 else "00"),
         ),
     )
-    return (begins,) if ratio in (0.0, 1.0) else (begins, _drawn(ratio))
+    drawn = () if ratio in (0.0, 1.0) else (_drawn(ratio, f" !{formats.SAID}" if said else ""),)
+    obeyed = Rule("But for a caller who has decided that.", formats.obeying_lines(f"!{_BELIEVED}"))
+    return (begins, *drawn, *((obeyed,) if said else ()))
 
 
 def _flags(flags: str) -> str:
     return f"tcp-request content set-var(txn.otel_flags) str({flags}) if !{_BELIEVED}"
 
 
-def _drawn(ratio: float) -> Rule:
+def _drawn(ratio: float, unless: str) -> Rule:
     threshold = threshold_of(ratio)
     return Rule(
         f"A share of {ratio:.10g} of the new traces is sampled (--ratio), chosen by the last 56 bits of the trace id as"
@@ -139,7 +145,7 @@ def _drawn(ratio: float) -> Rule:
             f"acl otel_drawn var(txn.otel_trace),bytes(18,14),hex2i ge {threshold}",
             f"{_flags('01')} otel_drawn",
             f"tcp-request content set-var(txn.otel_ts) str(ot=th:{write_threshold(threshold).decode()})"
-            f" if !{_BELIEVED} otel_drawn",
+            f" if !{_BELIEVED} otel_drawn{unless}",
         ),
     )
 

@@ -82,6 +82,32 @@ def _b3_multi() -> Rule:
     )
 
 
+SAID = "{ var(txn.otel_said) -m found }"
+"""A caller of B3 without ids has said whether to sample."""
+
+
+def deciding_rule(believed: str) -> Rule:
+    """Return how a B3 caller's decision without ids becomes `txn.otel_said`; ``believed``: a condition, or nothing."""
+    alone = f"!{{ req.fhdr(x-b3-traceid) -m found }} !{{ req.fhdr(x-b3-spanid) -m found }} !{SAID}{believed}"
+    return Rule(
+        "B3 without ids says only whether the trace that begins here is to be sampled.",
+        (
+            f"{_SET}(txn.otel_said) str(0) if {{ req.fhdr(b3) -m str 0 }}{believed}",
+            f"{_SET}(txn.otel_said) str(1) if {{ req.fhdr(b3) -m str 1 d }}{believed}",
+            f"{_SET}(txn.otel_said) str(1) if otel_b3_debug {alone}",
+            f"{_SET}(txn.otel_said) str(0) if otel_b3_refused {alone}",
+            f"{_SET}(txn.otel_said) str(1) if {{ req.fhdr(x-b3-sampled) -m str -i 1 true }} {alone}",
+        ),
+    )
+
+
+def obeying_lines(begun: str) -> tuple[str, ...]:
+    """Return how that decision becomes the flags of a trace that begins here."""
+    return tuple(
+        f"{_SET}(txn.otel_flags) str(0{said}) if {begun} {{ var(txn.otel_said) -m str {said} }}" for said in "01"
+    )
+
+
 def _jaeger() -> Rule:
     condition = f"otel_uber {NONE_YET}"
     return Rule(

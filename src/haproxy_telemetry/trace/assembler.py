@@ -11,7 +11,7 @@ needs, :meth:`Assembler.apply` does the rest. Time is an argument everywhere (na
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple, final
 
@@ -144,9 +144,8 @@ class Assembler:
         if told.identity is not None:
             adopt(trace, told.identity, self._stats, self._propagators)
         decide_early(self.sampling, trace, told, now)
-        if self._propagators.baggage:
-            if told.baggage:
-                self._adopt_baggage(trace, told.baggage)
+        if self._propagators.baggage or self._propagators.items:
+            self._adopt_baggage(trace, told)
             for block in told.blocks:
                 for name, value in block.baggage:
                     self._carry(trace, name, value)
@@ -164,9 +163,15 @@ class Assembler:
         trace.size += size
         self._bytes += size
 
-    def _adopt_baggage(self, trace: LiveTrace, header: bytes) -> None:
+    def _adopt_baggage(self, trace: LiveTrace, told: Told) -> None:
         """Add the caller's items; what the configuration says itself stays."""
-        for name, value in parse_baggage(header).items():
+        if told.baggage and self._propagators.baggage:
+            self._carry_new(trace, parse_baggage(told.baggage).items())
+        if told.identity is not None and told.identity.headers:
+            self._carry_new(trace, self._propagators.read_items(told.identity))
+
+    def _carry_new(self, trace: LiveTrace, items: Iterable[tuple[bytes, bytes]]) -> None:
+        for name, value in items:
             if name not in trace.baggage:
                 self._carry(trace, name, value)
 
@@ -192,11 +197,12 @@ class Assembler:
         return Propagation(
             self._propagators.traceparent(context),
             upstream_state(self.sampling, trace),
-            format_baggage(trace.baggage) if trace.baggage else b"",
+            format_baggage(trace.baggage) if trace.baggage and self._propagators.baggage else b"",
             trace.trace_id.hex().encode("ascii"),
             trace.upstream_id.hex().encode("ascii"),
             bool(trace.flags & FLAG_SAMPLED),
             self._propagators.others(context),
+            self._propagators.write_items(trace.baggage) if trace.baggage else (),
         )
 
     # After the ACK

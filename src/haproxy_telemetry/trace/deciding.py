@@ -39,7 +39,7 @@ def decide_early(sampling: Sampling, trace: LiveTrace, told: Told, now: int) -> 
 
 def _anchored_anew(trace: LiveTrace) -> bool:
     """Say whether the trace is another one than at the last decision; if so, its flag is what it came with."""
-    anchor = (trace.trace_id, trace.remote_span_id, trace.made_by_haproxy)
+    anchor = (trace.trace_id, trace.remote_span_id, trace.made_by_haproxy, trace.decided_by_caller)
     if anchor == trace.anchor:
         return False
     trace.anchor = anchor
@@ -49,7 +49,7 @@ def _anchored_anew(trace: LiveTrace) -> bool:
 
 def _given(trace: LiveTrace) -> Given:
     sampled = trace.given_flags & FLAG_SAMPLED != 0
-    parent = trace.remote_span_id != b"" or (trace.made_by_haproxy and not sampled)
+    parent = trace.remote_span_id != b"" or trace.decided_by_caller or (trace.made_by_haproxy and not sampled)
     return Given(trace.trace_id, trace.trace_state, parent, sampled)
 
 

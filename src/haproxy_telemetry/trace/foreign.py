@@ -31,6 +31,8 @@ _TRACE = rb"(?:[0-9a-fA-F]{16}){1,2}"
 _SPAN = rb"[0-9a-fA-F]{16}"
 _B3_SINGLE = re.compile(_TRACE + rb"-" + _SPAN + rb"(?:-[01d](?:-" + _SPAN + rb")?)?")
 _B3_TRACE, _B3_SPAN = re.compile(_TRACE), re.compile(_SPAN)
+_B3_DECISIONS: Final = {b"0": False, b"1": True, b"d": True}
+_B3_DECISIONS_MULTI: Final = {b"0": False, b"false": False, b"1": True, b"true": True}
 _UBER = re.compile(rb"([0-9a-fA-F]{1,32}:[0-9a-fA-F]{1,16}:)[0-9a-fA-F]{0,16}(:[0-9a-fA-F]{1,2})")
 LONGEST: Final = 256
 """Bytes of a header that is looked at: twice the longest that can be right, URL-encoded."""
@@ -48,12 +50,23 @@ class B3:
         self._writes: B3MultiFormat = B3MultiFormat() if multi else B3SingleFormat()
 
     def extract(self, given: dict[bytes, bytes]) -> SpanContext | None:
-        """Return the caller; a sampling decision without ids (``b3: 0``) is none."""
+        """Return the caller; a sampling decision without ids (``b3: 0``) is none, see :meth:`decides`."""
         single = given.get(b"b3", b"").strip(b" \t")
         if _B3_SINGLE.fullmatch(single):
             return _read(self._reads.extract({"b3": single.decode("ascii")}))
         carrier = _multi_carrier(given)
         return _read(self._reads.extract(carrier)) if carrier else None
+
+    def decides(self, given: dict[bytes, bytes]) -> bool | None:
+        """Return the sampling decision without ids: ``b3: 0``, ``1`` or ``d``, or X-B3-Sampled or -Flags alone."""
+        single = given.get(b"b3", b"").strip(b" \t")
+        if single in _B3_DECISIONS:
+            return _B3_DECISIONS[single]
+        if b"x-b3-traceid" in given or b"x-b3-spanid" in given:
+            return None
+        if given.get(b"x-b3-flags") == b"1":
+            return True
+        return _B3_DECISIONS_MULTI.get(given.get(b"x-b3-sampled", b"").lower())
 
     def inject(self, context: SpanContext) -> list[tuple[bytes, bytes]]:
         """Return ``b3``, or ``x-b3-traceid``, ``x-b3-spanid`` and ``x-b3-sampled``."""
@@ -82,7 +95,7 @@ def _multi_carrier(given: dict[bytes, bytes]) -> dict[str, str]:
 
 @final
 class Jaeger:
-    """``uber-trace-id``; Jaeger's baggage (``uberctx-…``) has names of its own in every request, and stays out."""
+    """``uber-trace-id``; Jaeger's baggage (``uberctx-…``) is :class:`~.propagators.Propagators`'s own."""
 
     name = "jaeger"
     headers = (b"uber-trace-id",)
@@ -98,6 +111,10 @@ class Jaeger:
             return None
         text = (match[1] + b"0" + match[2]).decode("ascii")
         return _read(self._package.extract({"uber-trace-id": text}))
+
+    def decides(self, given: dict[bytes, bytes]) -> bool | None:  # noqa: ARG002 (the protocol's signature)
+        """Jaeger has no decision without ids."""
+        return None
 
     def inject(self, context: SpanContext) -> list[tuple[bytes, bytes]]:
         """Return the one header. The package marks all that is sampled as debug, which would overrule others."""

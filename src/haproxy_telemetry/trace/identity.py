@@ -12,8 +12,8 @@ from typing import Final
 
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.live import LiveTrace
-from haproxy_telemetry.trace.propagators import Propagators, read_traceparent
-from haproxy_telemetry.trace.spans import FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, Attribute, SpanLink
+from haproxy_telemetry.trace.propagators import Caller, Propagators, read_traceparent
+from haproxy_telemetry.trace.spans import FLAG_HAS_IS_REMOTE, FLAG_IS_REMOTE, FLAG_SAMPLED, Attribute, SpanLink
 from haproxy_telemetry.trace.stream import Identity
 from haproxy_telemetry.trace.w3c import MAX_TRACE_STATE_BYTES, SpanContext, parse_tracestate
 
@@ -29,7 +29,8 @@ MAX_LINKS: Final = 4
 
 def adopt(trace: LiveTrace, identity: Identity, stats: Stats, propagators: Propagators) -> None:
     """Let the context that the stream came with hold the trace, as far as nothing holds it yet."""
-    caller, has_state = _caller(trace, identity, stats, propagators)
+    found = _caller(trace, identity, stats, propagators)
+    caller = found.context if found is not None else None
     if identity.upstream and not trace.made_by_haproxy:
         upstream = read_traceparent(identity.upstream, stats)
         # A caller's header that goes on as it came names the caller's span, and nobody else may have its id.
@@ -37,7 +38,9 @@ def adopt(trace: LiveTrace, identity: Identity, stats: Stats, propagators: Propa
             _adopt_upstream(trace, upstream)
     if caller is not None and caller.span_id != trace.upstream_id:
         _adopt_caller(trace, caller)
-        trace.has_state = has_state
+        trace.has_state = found is not None and found.has_state
+    elif found is not None and caller is None and not trace.made_by_haproxy:
+        _adopt_decision(trace, found.wants)
     if identity.tracestate and not trace.tracestate_header:
         trace.tracestate_header = identity.tracestate[: MAX_TRACE_STATE_BYTES + 1]  # too long is invalid
     ours = trace.made_by_haproxy and _OWN_STATE.fullmatch(trace.tracestate_header) is not None
@@ -51,16 +54,14 @@ def adopt(trace: LiveTrace, identity: Identity, stats: Stats, propagators: Propa
             _link(trace, untrusted, _UNTRUSTED)
 
 
-def _caller(
-    trace: LiveTrace, identity: Identity, stats: Stats, propagators: Propagators
-) -> tuple[SpanContext | None, bool]:
-    """Return the caller, unless there is one already, and whether a tracestate belongs to it."""
+def _caller(trace: LiveTrace, identity: Identity, stats: Stats, propagators: Propagators) -> Caller | None:
+    """Return the caller, unless there is one already."""
     if trace.remote_span_id or not (identity.caller or identity.headers):
-        return None, False
+        return None
     if identity.upstream or trace.made_by_haproxy:
-        return (read_traceparent(identity.caller, stats) if identity.caller else None), True
-    found = propagators.extract(identity, stats)
-    return (found.context, found.has_state) if found is not None else (None, False)
+        context = read_traceparent(identity.caller, stats) if identity.caller else None
+        return Caller(context, True) if context is not None else None
+    return propagators.extract(identity, stats)
 
 
 def _adopt_upstream(trace: LiveTrace, upstream: SpanContext) -> None:
@@ -86,6 +87,14 @@ def _adopt_caller(trace: LiveTrace, caller: SpanContext) -> None:
         trace.remote_span_id = caller.span_id
     else:
         _link(trace, caller, _OTHER_TRACE)
+
+
+def _adopt_decision(trace: LiveTrace, sampled: bool) -> None:
+    """A caller without ids: the trace begins here, and whether it is sampled has been decided."""
+    if not trace.decided_by_caller:
+        trace.decided_by_caller = True
+        trace.flags = trace.flags & ~FLAG_SAMPLED | (FLAG_SAMPLED if sampled else 0)
+        trace.said = False
 
 
 def _link(trace: LiveTrace, target: SpanContext, attributes: tuple[Attribute, ...]) -> None:

@@ -64,7 +64,8 @@ class Told(NamedTuple):
 class Propagation(NamedTuple):
     """What goes back to HAProxy, and from there upstream: header values, ids in hex.
 
-    A header that is not to be sent is ``b""``; ``others`` are those of formats other than W3C's, by name.
+    A header that is not to be sent is ``b""``; ``others`` are those of formats other than W3C's, by name, and
+    ``items`` those of Jaeger's baggage.
     """
 
     traceparent: bytes
@@ -74,6 +75,7 @@ class Propagation(NamedTuple):
     span_id: bytes
     sampled: bool
     others: tuple[tuple[bytes, bytes], ...] = ()
+    items: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Problem(NamedTuple):

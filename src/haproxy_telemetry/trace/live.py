@@ -105,7 +105,8 @@ class LiveTrace:
     """All spans of one stream, and the context that they belong to.
 
     ``said``: HAProxy knows the context as it is now. ``made_by_haproxy``: it made the context itself, and has sent
-    it upstream. ``links``: callers that are no parents; they belong to the first span.
+    it upstream. ``decided_by_caller``: one without ids said whether to sample. ``links``: callers that are no
+    parents; they belong to the first span.
 
     ``tracestate_header`` is the caller's, which counts only if its traceparent does: that may come later, and
     ``has_state`` says that it did.
@@ -120,6 +121,7 @@ class LiveTrace:
         "attributes",
         "baggage",
         "began_ns",
+        "decided_by_caller",
         "decision",
         "deferred",
         "end",
@@ -159,6 +161,7 @@ class LiveTrace:
         self.trace_state = b""
         self.tracestate_header = b""
         self.has_state = False
+        self.decided_by_caller = False
         self.baggage: dict[bytes, bytes] = {}
         self.service: bytes | None = None
         self.spans: list[OpenSpan] = []
@@ -174,7 +177,7 @@ class LiveTrace:
         self.sampled = True
         self.decision: Decision | None = None
         self.facts: Facts | None = None  # only where somebody asks
-        self.anchor: tuple[bytes, bytes, bool] | None = None
+        self.anchor: tuple[bytes, bytes, bool, bool] | None = None
         self.given_flags = FLAG_SAMPLED
         self.deferred: list[tuple[OpenSpan, Block, int]] = []
 

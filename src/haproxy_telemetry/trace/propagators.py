@@ -6,8 +6,10 @@ callers' headers counts is decided here: the first format of the list whose head
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, final
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.stream import Identity
@@ -28,6 +30,9 @@ class Format(Protocol):
     def extract(self, given: dict[bytes, bytes]) -> SpanContext | None:
         """Return the caller's span; ``given`` has one header of ours at least."""
 
+    def decides(self, given: dict[bytes, bytes]) -> bool | None:
+        """Return whether a caller without ids wants its trace sampled, ``None`` if it does not say."""
+
     def inject(self, context: SpanContext) -> list[tuple[bytes, bytes]]:
         """Return the headers to send: names in lower case, and values."""
 
@@ -38,18 +43,30 @@ class TraceContext:
 
 
 class Caller(NamedTuple):
-    """A caller's span, and whether a tracestate belongs to it, as it does to a traceparent."""
+    """A caller's span, and whether a tracestate belongs to it, as it does to a traceparent.
 
-    context: SpanContext
-    has_state: bool
+    ``context`` is ``None`` where the caller leaves the ids to us and says only whether to sample (``wants``).
+    """
+
+    context: SpanContext | None
+    has_state: bool = False
+    wants: bool = False
+
+
+ITEM_PREFIX: Final = b"uberctx-"
+"""How Jaeger's baggage begins: a header for each item, called ``uberctx-`` and the item's name."""
+
+_ITEM_NAME: Final = re.compile(rb"[A-Za-z0-9_.-]{1,128}")
+"""What can become the name of a variable of HAProxy."""
 
 
 @final
 class Propagators:
-    """The formats of one agent. ``baggage`` says whether W3C Baggage is one of them."""
+    """The formats of one agent. ``baggage`` says whether W3C Baggage is one of them, ``items`` whether Jaeger's is."""
 
     def __init__(self, formats: Sequence[Format | TraceContext], *, baggage: bool) -> None:
         self.baggage = baggage
+        self.items = any(one.name == "jaeger" for one in formats if not isinstance(one, TraceContext))
         self.tracecontext = any(isinstance(one, TraceContext) for one in formats)
         self._formats: tuple[Format | TraceContext, ...] = tuple(formats)
         self._others: tuple[Format, ...] = tuple(one for one in formats if not isinstance(one, TraceContext))
@@ -59,6 +76,7 @@ class Propagators:
         """Return the caller by the first format that has a valid one; the invalid ones before it are counted."""
         given = dict(identity.headers) if identity.headers else {}
         self._count_ignored(identity, given, stats)
+        wants: bool | None = None
         for one in self._formats:
             if isinstance(one, TraceContext):
                 if identity.caller and (context := read_traceparent(identity.caller, stats)) is not None:
@@ -66,21 +84,49 @@ class Propagators:
             elif any(header in given for header in one.headers):
                 context = one.extract(given)
                 if context is not None:
-                    return Caller(context, False)
-                stats.count("context_invalid", one.name)
-        return None
+                    return Caller(context)
+                if wants is None:
+                    wants = one.decides(given)
+                if wants is None:
+                    stats.count("context_invalid", one.name)
+        return None if wants is None else Caller(None, wants=wants)
 
     def _count_ignored(self, identity: Identity, given: dict[bytes, bytes], stats: Stats) -> None:
         """A message that tells a header which nobody reads is a mistake: of it, or of OTEL_PROPAGATORS."""
         if identity.caller and not self.tracecontext:
             stats.count("context_ignored", "traceparent")
         for header in given:
-            if header not in self._read:
+            if header.startswith(ITEM_PREFIX):
+                if not self.items:
+                    stats.count("context_ignored", "uberctx")
+            elif header not in self._read:
                 stats.count("context_ignored", header.decode("ascii"))
 
     def traceparent(self, context: SpanContext) -> bytes:
         """Return W3C's header, or nothing where it is not to be sent."""
         return format_traceparent(context) if self.tracecontext else b""
+
+    def read_items(self, identity: Identity) -> list[tuple[bytes, bytes]]:
+        """Return Jaeger's baggage of the caller: names, and values decoded."""
+        if not self.items:
+            return []
+        return [
+            (header.removeprefix(ITEM_PREFIX), unquote_to_bytes(value))
+            for header, value in identity.headers
+            if header.startswith(ITEM_PREFIX) and _ITEM_NAME.fullmatch(header.removeprefix(ITEM_PREFIX))
+        ]
+
+    def write_items(self, baggage: Mapping[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
+        """Return all baggage as Jaeger's headers; a name that no variable of HAProxy can have is left out."""
+        if not self.items:
+            return ()
+        return tuple(
+            [
+                (ITEM_PREFIX + name, quote_from_bytes(value).encode("ascii"))
+                for name, value in baggage.items()
+                if _ITEM_NAME.fullmatch(name)
+            ]
+        )
 
     def others(self, context: SpanContext) -> tuple[tuple[bytes, bytes], ...]:
         """Return the headers of the other formats."""
