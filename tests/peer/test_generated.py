@@ -131,6 +131,7 @@ class Running:
         bind: str = "",
         lines: str = "",
         processing: str = "20ms",
+        tags: str = "",
         **chosen: Any,
     ) -> None:
         self.port = free_port()
@@ -140,6 +141,7 @@ class Running:
         config = config.replace("default_backend", f"{lines}\n    default_backend")
         if hc.SPOE in files:
             files[hc.SPOE] = files[hc.SPOE].replace("timeout processing 20ms", f"timeout processing {processing}")
+            files[hc.SPOE] = files[hc.SPOE].replace("    event ", f"    {tags and 'args ' + tags}\n    event ")
         self.haproxy: Haproxy = start(config, files)
 
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import shutil
+import subprocess
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from haproxy_versions import HaproxyVersion
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
+from admin.pages import OPENMETRICS, ask
 from otlp.receiver import Receiver, receiving
 from otlp.test_rotel import rotel_before
-from peer.conftest import FOUND, StartAgent, StartHaproxy
+from peer.conftest import StartAgent, StartHaproxy
 from peer.http_client import request
 from peer.origin import Origin
 from peer.processes import LOOPBACK, wait_until
 from peer.test_generated import Running, exchange
 from peer.tracing_agent import TracingAgent
 
-REQUESTS = 60
-PATHS = ["/one", "/404", "/two?q=1", "/503", "/three"]
+REQUESTS = 40
+SERVER = 2  # SpanKind
+PATHS = ["/one", "/404", "/two", "/503", "/three"]
 NONE_SENT = {"OTEL_METRIC_EXPORT_INTERVAL": "3600000"}  # but at the end
 
 # What a client that means harm may send, each on a connection of its own.
@@ -39,20 +46,36 @@ UNREADABLE = [
 ]
 
 
-def caller(number: int, percent: int) -> list[tuple[str, str]]:
-    """The traceparent of a caller that samples so many of a hundred."""
-    sampled = number % 10 < percent // 10
-    return [("traceparent", f"00-{number + 1:032x}-{number + 1:016x}-{'01' if sampled else '00'}")]
+class Asked(NamedTuple):
+    """What the client sent, and the status that it got."""
+
+    path: str
+    sampled: bool
+    status: int
 
 
-def make_requests(port: int, percent: int) -> Counter[int]:
-    """Ask for one thing after the other; return how many answers of each status there were, as far as recorded."""
-    answers = Counter[int]()
-    for number in range(REQUESTS):
-        answers[request(port, PATHS[number % len(PATHS)], headers=caller(number, percent)).status] += 1
-    for odd in (*ODD, *UNREADABLE):
-        answers[int(exchange(port, odd).split(b" ", 2)[1])] += 1
-    return answers
+@dataclass
+class Client:
+    """Counts what it asks for; each request in reason has a caller of its own, by whose trace id it is found again."""
+
+    port: int
+    answers: Counter[int] = field(default_factory=Counter)
+    asked: dict[int, Asked] = field(default_factory=dict)
+
+    def ask(self, percent: int) -> None:
+        """Ask for one thing after the other, of which so many of a hundred are sampled by their caller."""
+        for _ in range(REQUESTS):
+            number, sampled = len(self.asked) + 1, len(self.asked) % 10 < percent // 10
+            path = f"{PATHS[number % len(PATHS)]}?n={number}"
+            traceparent = f"00-{number:032x}-{number:016x}-{'01' if sampled else '00'}"
+            status = request(self.port, path, headers=[("traceparent", traceparent)]).status
+            self.asked[number] = Asked(path.partition("?")[0], sampled, status)
+            self.answers[status] += 1
+
+    def misbehave(self, odd: Iterable[bytes]) -> None:
+        """Send each of these on a connection of its own; count what is answered, which all of them are."""
+        for one in odd:
+            self.answers[int(exchange(self.port, one).split(b" ", 2)[1])] += 1
 
 
 def points(sink: Receiver, name: str) -> list[tuple[dict[str, Any], Any]]:
@@ -66,69 +89,154 @@ def plain(value: Any) -> Any:
     return getattr(value, value.WhichOneof("value"))
 
 
-def agent_with_records(start_agent: StartAgent, endpoint: str, **env: str) -> tuple[TracingAgent, str]:
-    """Start an agent that sends all three signals; return it and the address for records."""
-    signals = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_METRICS_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp"}
-    agent = start_agent("--records", f"udp:{LOOPBACK}:0", export="otlp", env={**signals, **NONE_SENT, **env})
+def agent_with_records(start_agent: StartAgent, endpoint: str, *arguments: str, **env: str) -> tuple[TracingAgent, str]:
+    """Start an agent that sends all three signals and has its pages; return it and the address for records."""
+    signals = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_METRICS_EXPORTER": "otlp,prometheus",
+        "OTEL_LOGS_EXPORTER": "otlp",
+        "HAPROXY_TELEMETRY_ADMIN_LISTEN": f"{LOOPBACK}:0",
+    }
+    arguments = ("--records", f"udp:{LOOPBACK}:0", *arguments)
+    agent = start_agent(*arguments, export="otlp", env={**signals, **NONE_SENT, **env})
     [listening] = agent.logged("listening")
     return agent, listening["records"]
 
 
-@pytest.mark.parametrize("percent", [0, 10, 100])
-@pytest.mark.parametrize("profile", ["standard", "zero-wait"])
-def test_the_sum_over_series_is_what_the_client_counted(
+def page(agent: TracingAgent) -> dict[str, list[tuple[dict[str, str], float]]]:
+    """The samples of /metrics in OpenMetrics, by name. Whatever was sent, the strict parser takes it."""
+    [listening] = agent.logged("listening")
+    status, _, body = ask(listening["admin"], "/metrics", accept=OPENMETRICS)
+    assert status == 200
+    found: dict[str, list[tuple[dict[str, str], float]]] = defaultdict(list)
+    for family in parse_openmetrics(body.decode()):  # type: ignore[no-untyped-call]  # theirs
+        for sample in family.samples:
+            found[sample.name].append((sample.labels, sample.value))
+    return found
+
+
+def counted(agent: TracingAgent) -> Counter[int]:
+    """By status, the sum over all series of requests."""
+    found = Counter[int]()
+    for labels, number in page(agent)["http_server_request_duration_seconds_count"]:
+        found[int(labels["http_response_status_code"])] += int(number)
+    return found
+
+
+@pytest.mark.parametrize("profile", ["zero-wait", "standard", "detailed"])
+def test_all_three_signals_tell_exactly_what_the_client_did(
     start_haproxy: StartHaproxy,
     start_agent: StartAgent,
     version: HaproxyVersion,
     origin: Origin,
     profile: str,
-    percent: int,
+    tmp_path: Path,
 ) -> None:
-    with receiving() as sink:
-        agent, records = agent_with_records(start_agent, f"http://{LOOPBACK}:{sink.server_port}")
+    """At 0, 10 and 100 % sampling, and through a collector that was not written here."""
+    with receiving() as sink, rotel_before(sink, tmp_path) as collector:
+        agent, records = agent_with_records(start_agent, f"http://{LOOPBACK}:{collector}")
         running = Running(
             start_haproxy, version, origin,
-            profile=profile, agents=[f"{LOOPBACK}:{agent.port}"], records=records,
+            profile=profile, agents=[f"{LOOPBACK}:{agent.port}"], records=records, processing="1s",
         )  # fmt: skip
-        if profile == "standard":
+        if profile != "zero-wait":
             wait_until(lambda: agent.totals().get("health_checks", 0) > 0, "a health check")
-        answers = make_requests(running.port, percent)
-        asked = answers.total()
-        wait_until(lambda: agent.totals().get("records", 0) >= asked, f"{asked} records")
+        client = Client(running.port)
+        for percent in (0, 10, 100):
+            client.ask(percent)
+            wait_until(lambda: counted(agent) == client.answers, f"each request once, at {percent} %")
+        client.misbehave((*ODD, *UNREADABLE))
+        wait_until(lambda: counted(agent) == client.answers, "the odd ones")
+        assert len(page(agent)["http_server_request_duration_seconds_count"]) < 20
+        if shutil.which("promtool") is not None:
+            promtool(agent)
+        of_the_agent(agent, profile, client)
         assert agent.stop() == 0
-    counted = Counter[int]()
+        asked = client.answers.total()
+        last = {"http.server.request.duration", "haproxy_telemetry.records", "haproxy.sent.size"}
+        wait_until(lambda: len(sink.logs) >= asked and last <= set(sink.metrics), "logs and metrics")
+        wait_until(lambda: len(servers(sink)) >= sum(one.sampled for one in client.asked.values()), "the traces")
+    traces_are_what_was_sent(sink, client)
+    metrics_are_what_was_sent(sink, client, profile)
+    logs_lead_to_traces(sink, asked)
+    assert agent.complaints() == []
+
+
+def promtool(agent: TracingAgent) -> None:
+    """Prometheus' own tool has nothing to say."""
+    [listening] = agent.logged("listening")
+    text = ask(listening["admin"], "/metrics")[2]
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+
+
+def of_the_agent(agent: TracingAgent, profile: str, client: Client) -> None:
+    """What it says of itself agrees with itself: each frame and record has one way, and each span."""
+    found = {(name, *labels.values()): value for name, samples in page(agent).items() for labels, value in samples}
+    own = "haproxy_telemetry_"
+    assert found[f"{own}records_total",] == client.answers.total()
+    if profile == "zero-wait":
+        assert (f"{own}frames_total", "NOTIFY") not in found
+        assert "haproxy_spoe_duration_seconds_count" not in page(agent)
+        return
+    frames = found[f"{own}frames_total", "NOTIFY"]
+    assert frames >= len(client.asked) * (1 if profile == "standard" else 5)
+    assert found[f"{own}frames_total", "ACK"] == found[f"{own}ack_seconds_count",] == frames
+    assert found[f"{own}frames_total", "AGENT-HELLO"] == found[f"{own}frames_total", "HAPROXY-HELLO"]
+    assert found["haproxy_spoe_duration_seconds_count", "traced"] >= len(client.asked)
+
+
+def servers(sink: Receiver) -> dict[int, Any]:
+    """The SERVER spans of requests whose caller the client was, by its number."""
+    return {int.from_bytes(s.parent_span_id, "big"): s for s in sink.spans if s.kind == SERVER and s.parent_span_id}
+
+
+def traces_are_what_was_sent(sink: Receiver, client: Client) -> None:
+    """A trace for each request that was sampled, and for no other: of its caller, with its path and its answer."""
+    told = {}
+    for number, span in servers(sink).items():
+        attributes = {a.key: plain(a.value) for a in span.attributes}
+        assert int.from_bytes(span.trace_id, "big") == number
+        told[number] = (attributes["url.path"], attributes["http.response.status_code"])
+    assert told == {number: (one.path, one.status) for number, one in client.asked.items() if one.sampled}
+
+
+def metrics_are_what_was_sent(sink: Receiver, client: Client, profile: str) -> None:
+    by_status = Counter[int]()
     for attributes, point in points(sink, "http.server.request.duration"):
-        counted[attributes["http.response.status_code"]] += point.count
-    assert counted == answers
-    assert len(points(sink, "http.server.request.duration")) < 20
+        by_status[attributes["http.response.status_code"]] += point.count
+    assert by_status == client.answers
     for name in ("haproxy.received.size", "haproxy.sent.size"):
-        assert sum(point.count for _, point in points(sink, name)) == asked
+        assert sum(point.count for _, point in points(sink, name)) == client.answers.total()
     upstream = sum(point.count for _, point in points(sink, "http.client.request.duration"))
-    assert upstream == asked - answers[400] - answers[431]  # HAProxy answered these by itself
+    assert upstream == client.answers.total() - client.answers[400] - client.answers[431]  # HAProxy's own answers
     for name in ("haproxy.queue.duration", "haproxy.connect.duration"):
         assert sum(point.count for _, point in points(sink, name)) == upstream
     assert "otel.metric.overflow" not in {
         key for attributes, _ in points(sink, "haproxy.sent.size") for key in attributes
     }
+    [(_, records)] = points(sink, "haproxy_telemetry.records")
+    assert (records.as_int, sink.metrics["haproxy_telemetry.records"].sum.is_monotonic) == (
+        client.answers.total(),
+        True,
+    )
     active(sink, profile)
-    exemplars_lead_to_traces(sink, percent)
-    logs_lead_to_traces(sink, asked)
-    assert agent.complaints() == []
+    exemplars_lead_to_traces(sink)
 
 
 def active(sink: Receiver, profile: str) -> None:
-    """Only messages tell of a request before its end; at the end none is under way."""
-    if profile == "zero-wait":
+    """Only the message of `standard` tells of a request before its end; at the end none is under way."""
+    if profile != "standard":
         assert "http.server.active_requests" not in sink.metrics
     else:
         assert {point.as_int for _, point in points(sink, "http.server.active_requests")} == {0}
 
 
-def exemplars_lead_to_traces(sink: Receiver, percent: int) -> None:
+def exemplars_lead_to_traces(sink: Receiver) -> None:
     spans = {(span.trace_id, span.span_id) for span in sink.spans}
     found = [(e.trace_id, e.span_id) for _, p in points(sink, "http.server.request.duration") for e in p.exemplars]
     assert set(found) <= spans
-    assert found or percent == 0
+    assert found
 
 
 def logs_lead_to_traces(sink: Receiver, asked: int) -> None:
@@ -141,19 +249,3 @@ def logs_lead_to_traces(sink: Receiver, asked: int) -> None:
     severities = Counter(log.severity_text for log in sink.logs)
     assert severities.total() == asked
     assert severities["ERROR"] >= REQUESTS // 5
-
-
-@pytest.mark.parametrize("version", [FOUND.versions[-1]], ids=lambda version: version.name)
-def test_a_collector_not_written_here_understands_metrics_and_logs(
-    start_haproxy: StartHaproxy, start_agent: StartAgent, version: HaproxyVersion, origin: Origin, tmp_path: Path
-) -> None:
-    with receiving() as sink, rotel_before(sink, tmp_path) as collector:
-        agent, records = agent_with_records(start_agent, f"http://{LOOPBACK}:{collector}")
-        running = Running(start_haproxy, version, origin, profile="zero-wait", records=records)
-        answers = make_requests(running.port, 100)
-        wait_until(lambda: agent.totals().get("records", 0) >= answers.total(), "the records")
-        assert agent.stop() == 0
-        wait_until(lambda: len(sink.logs) >= answers.total() and len(sink.metrics) >= 6, "logs and metrics")
-    assert sum(point.count for _, point in points(sink, "http.server.request.duration")) == answers.total()
-    exemplars_lead_to_traces(sink, 100)
-    logs_lead_to_traces(sink, answers.total())
