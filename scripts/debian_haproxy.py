@@ -46,10 +46,11 @@ def start_command(root: Path) -> tuple[str, ...]:
     return (str(loaders[0]), "--library-path", ":".join(map(str, libraries)), str(binary))
 
 
-def unpack(release: str, target: Path) -> None:
-    """Download and unpack `release`'s haproxy under `target`; at once when it is there already.
+def unpack(release: str, target: Path, package: str = "haproxy", *, libraries: bool = True) -> None:
+    """Download and unpack `release`'s package under `target`; at once when it is there already.
 
-    Raises `UnavailableError` with the reason. `target` appears whole or not at all.
+    `libraries`: with all that it needs, so that it runs on another release. Raises `UnavailableError` with the
+    reason. `target` appears whole or not at all.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with _locked(target.with_suffix(".lock")):
@@ -58,7 +59,7 @@ def unpack(release: str, target: Path) -> None:
         work = target.with_suffix(".new")
         shutil.rmtree(work, ignore_errors=True)
         try:
-            _Apt(release, work / "apt").unpack_into(work / "root")
+            _Apt(release, work / "apt").unpack_into(work / "root", package, libraries)
             (work / "root").rename(target)
         finally:
             shutil.rmtree(work, ignore_errors=True)
@@ -101,12 +102,12 @@ class _Apt:
             }
         )
 
-    def unpack_into(self, root: Path) -> None:
+    def unpack_into(self, root: Path, package: str, libraries: bool) -> None:
         self._run("apt-get", *self._options, "--quiet", "update")
-        packages = self._libraries_of("haproxy")
+        packages = self._libraries_of(package) if libraries else [package]
         self._run("apt-get", *self._options, "--quiet", "download", *packages)
-        for package in sorted((self._folder / "debs").glob("*.deb")):
-            self._run("dpkg-deb", "--extract", str(package), str(root))
+        for file in sorted((self._folder / "debs").glob("*.deb")):
+            self._run("dpkg-deb", "--extract", str(file), str(root))
 
     def _archive(self) -> str:
         """The address that this machine's apt uses for its own release, whatever that is."""

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import debian_haproxy
+import promtool
 from debian_haproxy import UnavailableError
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "haproxy"
@@ -137,12 +138,14 @@ def _examine(source: str, command: tuple[str, ...]) -> HaproxyVersion:
 
 
 def fetch() -> None:
-    """Unpack the Debian releases that are not in the cache; a failure is noted there with its reason."""
+    """Unpack the Debian releases that are not in the cache, and promtool; a failure is noted there with its reason."""
     have = {v.name for v in discover().versions}
     wanted = [r for r, version in RELEASES.items() if version not in have and not (CACHE / r).is_dir()]
     CACHE.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(max_workers=len(RELEASES)) as pool:
+    with ThreadPoolExecutor(max_workers=len(RELEASES) + 1) as pool:
+        other = pool.submit(promtool.fetch)
         list(pool.map(_fetch_release, wanted))
+        other.result()
 
 
 def _fetch_release(release: str) -> None:

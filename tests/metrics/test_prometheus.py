@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import random
-import shutil
-import subprocess
 
-import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client import Metric as Family
 from prometheus_client.exposition import generate_latest
@@ -17,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from haproxy_telemetry.metrics.prometheus import MeasuredCollector
 from haproxy_telemetry.metrics.traffic import Rules, Traffic
 from haproxy_telemetry.stats import Stats
+from prometheus_tool import nothing_to_say
 
 from .ended import GOOD, SPAN_ID, TRACE_ID, ended, hostile, traffic_of
 
@@ -99,8 +97,4 @@ def test_registering_collects_nothing() -> None:
 
 
 def test_promtool_has_nothing_to_say() -> None:
-    if shutil.which("promtool") is None:
-        pytest.skip("promtool is not installed")
-    text = generate_latest(registry(busy()))
-    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, timeout=20, check=False)
-    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+    nothing_to_say(generate_latest(registry(busy())))
