@@ -58,6 +58,7 @@ MAY_IMPORT = {
     },
     "haproxyconfig": {"settings", "sampling"},
     "doctor": {"spop", "settings", "otlp", "haproxyconfig", "records"},
+    "viewer": {"logs", "otlp"},
     "demo": {"logs", "haproxyconfig"},
     "cli": {
         "conventions",
@@ -68,6 +69,7 @@ MAY_IMPORT = {
         "service",
         "spop",
         "demo",
+        "viewer",
         "haproxyconfig",
         "doctor",
         "exporters",

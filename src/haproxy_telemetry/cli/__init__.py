@@ -17,6 +17,7 @@ COMMANDS = {
     "config": "Write what HAProxy needs, for the version that runs here.",
     "doctor": "Say what is wrong with HAProxy's configuration.",
     "decode": "Put SPOP frames into words, from hex or a capture.",
+    "viewer": "Take OTLP in and show the traces, in a browser.",
     "demo": "Show traces of two HAProxies and an origin, on this machine.",
     "version": "Print the version, and how the agent runs here.",
 }

@@ -1,0 +1,189 @@
+"""The process: take the addresses, serve until a signal, write what waits."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import logging
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+
+from haproxy_telemetry import __version__
+from haproxy_telemetry.logs import fields
+from haproxy_telemetry.viewer.app import Viewer
+from haproxy_telemetry.viewer.database import Database, StoreError
+from haproxy_telemetry.viewer.store import Limits, Store
+
+_LOG: Final = logging.getLogger("haproxy_telemetry.viewer")
+
+MAX_CONNECTIONS: Final = 256
+MAX_HEAD: Final = 32 * 1024
+"""Bytes of a request's head."""
+
+KEEP_ALIVE_S: Final = 30
+GRACE_S: Final = 3
+BACKLOG: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and a port; 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the viewer is started with. ``otlp_asked``: the address of ``otlp`` must be had."""
+
+    listen: Address
+    otlp: Address | None
+    otlp_asked: bool = False
+    store: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    hosts: tuple[str, ...] = ()
+    agent: str = ""
+
+
+class CannotStartError(Exception):
+    """The viewer cannot begin; says why, and what to do."""
+
+
+def run(options: Options) -> None:
+    """Serve until SIGTERM or SIGINT; raises :class:`CannotStartError`."""
+    sockets: list[socket.socket] = []
+    try:
+        sockets.append(_bind(options.listen, "--listen"))
+        otlp = _bind_otlp(options)
+        sockets += [otlp] if otlp is not None else []
+        store = Store(Database(options.store), options.limits)
+    except StoreError as error:
+        _close(sockets)
+        raise CannotStartError(str(error)) from error
+    except CannotStartError:
+        _close(sockets)
+        raise
+    asyncio.run(_serve(options, store, sockets))
+
+
+async def _serve(options: Options, store: Store, sockets: Sequence[socket.socket]) -> None:
+    page, *otlp = (sock.getsockname() for sock in sockets)
+    viewer = Viewer(
+        store, agent=options.agent, hosts=(options.listen.host, *options.hosts), otlp_ports=[name[1] for name in otlp]
+    )
+    config = uvicorn.Config(
+        viewer.app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        loop="asyncio",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+        h11_max_incomplete_event_size=MAX_HEAD,
+    )
+    _warn_if_open(options.listen, page)
+    _LOG.info(
+        "viewer",
+        extra=fields(
+            url=f"http://{Address(*page[:2])}/",
+            otlp=",".join(str(Address(*name[:2])) for name in (page, *otlp)),
+            store=options.store or "memory",
+            version=__version__,
+        ),
+    )
+    try:
+        await _Server(config, viewer).serve(list(sockets))
+    finally:
+        await asyncio.to_thread(viewer.close)
+        _LOG.info("viewer stopped", extra=fields(traces=store.totals.traces, spans=store.totals.spans))
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server, which lets the live streams end first, and leaves a signal that ended it at that."""
+
+    def __init__(self, config: uvicorn.Config, viewer: Viewer) -> None:
+        super().__init__(config)
+        self._viewer = viewer
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGTERM and SIGINT; a second one hurries."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        yield
+
+    def _stop(self) -> None:
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, end the streams, wait for the answers that are under way."""
+        self._viewer.hub.close()
+        await super().shutdown(sockets)
+
+
+def _bind(address: Address, what: str) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, name = found[0]
+        sock = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise CannotStartError(
+            f"{what} {address}: {error.strerror or error}; name an address of this machine"
+        ) from error
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(name)
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        busy = error.errno == errno.EADDRINUSE
+        reason = "another process listens there" if busy else (error.strerror or str(error)).lower()
+        raise CannotStartError(f"{what} {address}: {reason}; stop it, or name another address") from error
+    sock.setblocking(False)
+    return sock
+
+
+def _bind_otlp(options: Options) -> socket.socket | None:
+    """Take the second address for OTLP; one that nobody asked for may be somebody else's."""
+    if options.otlp is None:
+        return None
+    try:
+        return _bind(options.otlp, "--otlp")
+    except CannotStartError as error:
+        if options.otlp_asked:
+            raise
+        _LOG.info("OTLP is taken on the viewer's own address alone", extra=fields(because=error))
+        return None
+
+
+def _warn_if_open(address: Address, bound: tuple[object, ...]) -> None:
+    if not ipaddress.ip_address(str(bound[0]).partition("%")[0]).is_loopback:
+        _LOG.warning(
+            "the viewer listens on more than loopback: whoever reaches it reads all traces, and may send some",
+            extra=fields(listen=address),
+        )
+
+
+def _close(sockets: Sequence[socket.socket]) -> None:
+    for sock in sockets:
+        sock.close()
