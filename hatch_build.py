@@ -35,6 +35,7 @@ COMPILED = (
     "otlp/text.py",
     "records/*.py",
     "sampling/*.py",
+    "seen.py",
     "session.py",
     "spop/*.py",
     "stats.py",

@@ -23,11 +23,13 @@ from typing import Final, NamedTuple, final
 from haproxy_telemetry.dialect import actions_for, translate
 from haproxy_telemetry.engines import Engines
 from haproxy_telemetry.exporters import Exporter, LogExporter
+from haproxy_telemetry.faults import Faults
 from haproxy_telemetry.logs import OnceLogger, fields
 from haproxy_telemetry.metrics.traffic import Traffic
 from haproxy_telemetry.records.errors import RecordError
 from haproxy_telemetry.records.parse import parse_datagram
 from haproxy_telemetry.sampling import Sampling
+from haproxy_telemetry.seen import Seen
 from haproxy_telemetry.spop import Action, Limits, Notified, Scope
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.assembler import Assembler
@@ -67,6 +69,8 @@ class Agent:
         self._log_exporter = log_exporter
         self.stats = stats
         self.engines = Engines(stats)
+        self.faults = Faults()
+        self.seen = Seen()
         self.once = OnceLogger(_LOG)
         self._assembler = assembler
         self._exporter = exporter
@@ -79,6 +83,10 @@ class Agent:
     def live_traces(self) -> int:
         """How many traces are alive."""
         return self._assembler.live
+
+    def traces_began(self, most: int) -> list[int]:
+        """Return when the live traces began, in nanoseconds, of so many at most; from any thread."""
+        return self._assembler.began(most)
 
     def use_sampling(self, sampling: Sampling) -> None:
         """Decide by this from now on; what is alive keeps the flag that it has."""
@@ -108,7 +116,9 @@ class Agent:
             except Exception as error:
                 self.stats.count("frames_dropped", "internal_error")
                 self.bug("apply", error)
-        self.hand_on()
+        self.seen.messages += len(work)
+        self.seen.messages_ns = now = work[-1].now
+        self._hand_on(now)
 
     def take_records(self, datagram: bytes, now: int, *, truncated: bool = False) -> None:
         """Take one datagram of HAProxy's log; :meth:`tick` after a burst of them, so that traces leave evenly."""
@@ -122,6 +132,7 @@ class Agent:
                 self._record_problem(record)
                 continue
             self.stats.count("records")
+            self.seen.record_ns = now
             try:
                 self._assembler.end(record, size, now)
             except Exception as error:
@@ -139,7 +150,7 @@ class Agent:
             self._assembler.expire(now)
         except Exception as error:
             self.bug("expire", error)
-        self.hand_on()
+        self._hand_on(now)
         self.engines.let_go(now)
 
     def close(self, now: int) -> None:
@@ -149,7 +160,7 @@ class Agent:
             self._assembler.close(now)
         except Exception as error:
             self.bug("close", error)
-        self.hand_on()
+        self._hand_on(now)
 
     def bug(self, where: str, error: BaseException | None) -> None:
         """Count a mistake of ours, and say it with its traceback the first time. Nobody else shall pay for it."""
@@ -159,12 +170,14 @@ class Agent:
             self._bugs.add(key)
             _LOG.error("internal error, please report it", exc_info=error, extra=fields(where=where, said=_ONCE))
 
-    def hand_on(self) -> None:
+    def _hand_on(self, now: int) -> None:
         """Export what has finished, count and log what has ended, report what could not be done."""
         self._hand_on_ends()
         finished = self._assembler.take_finished()
         if finished:
             self.stats.count("spans", "", sum([len(trace.spans) for trace in finished]))
+            self.seen.traces += len(finished)
+            self.seen.trace_ns = now
         for trace in finished:
             try:
                 self._exporter.export(trace)

@@ -176,7 +176,7 @@ async def _serve(
     heart = Heartbeat(time.monotonic())
     own = _own(agent, server, ways_out)
     ways_out.outlets.also(own)
-    admin = _open_admin(settings.admin.listen, agent, server, ways_out, heart, own)
+    admin = _open_admin(settings.admin.listen, agent, server, records, ways_out, heart, own)
     try:
         await _listen(server, records, settings)
     except CannotListenError:
@@ -218,6 +218,7 @@ def _open_admin(
     asked: AdminAddress | None,
     agent: Agent,
     server: AgentServer,
+    records: RecordServer,
     ways_out: _WaysOut,
     heart: Heartbeat,
     own: Own,
@@ -237,8 +238,25 @@ def _open_admin(
     # 90 ms, for those who have these pages.
     from haproxy_telemetry.admin import pages
 
+    inside = pages.Inside(
+        version=__version__,
+        started=own.start_ns / 1e9,
+        stats=agent.stats,
+        engines=agent.engines,
+        faults=agent.faults,
+        seen=agent.seen,
+        began=agent.traces_began,
+        live=lambda: agent.live_traces,
+        connections=lambda: server.connections,
+        now=server.clock.now,
+        spop=lambda: server.addresses,
+        records=lambda: records.addresses,
+        target=ways_out.exporter.target,
+    )
     sources = pages.Sources(
         own=own,
+        inside=inside,
+        host=address.host,
         traffic=agent.traffic if ways_out.prometheus else None,
         heart=heart,
         listening=lambda: server.listening,

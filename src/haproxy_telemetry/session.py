@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import final
 
 from haproxy_telemetry.agent import Agent
-from haproxy_telemetry.engines import Engine
+from haproxy_telemetry.engines import About, Engine
+from haproxy_telemetry.faults import Fault
 from haproxy_telemetry.spop import (
     Aborted,
     Action,
@@ -25,6 +26,7 @@ from haproxy_telemetry.spop import (
     StatusCode,
     describe_status,
 )
+from haproxy_telemetry.spop.errors import quoted
 
 
 @final
@@ -40,6 +42,7 @@ class Session:
         self.answered = 0
         """NOTIFYs of the last read."""
         self._engine: Engine | None = None
+        self._engine_id = b""
         self._once = agent.once
 
     @property
@@ -61,10 +64,14 @@ class Session:
                 self._answer(event, now)
                 answered += 1
             else:
-                self._other(event)
+                self._other(event, now)
         self.answered = answered
         if answered:
             self._stats.count("frames_answered", "", answered)
+            self._agent.seen.frame_ns = now
+            if self._engine is not None:
+                self._engine.frames += answered
+                self._engine.last_ns = now
         return self._to_send()
 
     def _to_send(self) -> bytes:
@@ -100,33 +107,39 @@ class Session:
             self._engine.connections -= 1
             self._engine = None
 
-    def _other(self, event: Event) -> None:
+    def _note(self, fault: Fault) -> None:
+        self._agent.faults.add(fault)
+        if self._engine is not None:
+            self._engine.failed(fault.status)
+
+    def _other(self, event: Event, now: int) -> None:
         if isinstance(event, Connected):
-            self._connected(event)
+            self._connected(event, now)
         elif isinstance(event, HealthChecked):
             self._stats.count("health_checks")
+            self._agent.seen.connection_ns = now
         elif isinstance(event, Failed):
-            self._failed(event)
+            self._failed(event, now)
         elif isinstance(event, Disconnected):
-            self._disconnected(event)
+            self._disconnected(event, now)
         elif isinstance(event, Aborted):
             self._stats.count("frames_aborted")
         elif isinstance(event, Skipped):
             self._stats.count("frames_skipped", event.reason)
 
-    def _connected(self, event: Connected) -> None:
+    def _connected(self, event: Connected, now: int) -> None:
         self._stats.count("handshakes")
         self.greeted = True
         hello = event.hello
-        self._engine = self._agent.engines.came(
-            hello.engine_id or b"",
-            self.peer,
-            max_frame_size=hello.max_frame_size,
-            capabilities=b",".join(hello.capabilities),
-        )
+        self._engine_id = hello.engine_id
+        self._agent.seen.connection_ns = now
+        about = About(hello.versions, hello.capabilities, hello.max_frame_size)
+        self._engine = self._agent.engines.came(hello.engine_id, self.peer, about, now)
 
-    def _failed(self, event: Failed) -> None:
+    def _failed(self, event: Failed, now: int) -> None:
         error = event.error
+        status = "not_spop" if isinstance(error, NotSpop) else error.status.name.lower()
+        self._note(Fault(now, self.peer, self._engine_id, status, str(error), error.culprit, len(error.culprit)))
         if isinstance(error, NotSpop):
             self._stats.count("protocol_errors", "not_spop")
             self._once.warn_once("not spop", "a peer does not speak SPOP", peer=self.peer, error=error)
@@ -140,12 +153,13 @@ class Session:
             error=error,
         )
 
-    def _disconnected(self, event: Disconnected) -> None:
+    def _disconnected(self, event: Disconnected, now: int) -> None:
         """HAProxy says goodbye: normal at a stop and after its idle time, else it has a complaint."""
-        self._stats.count(
-            "disconnects", event.status.name.lower() if isinstance(event.status, StatusCode) else "unknown"
-        )
+        status = event.status.name.lower() if isinstance(event.status, StatusCode) else "unknown"
+        self._stats.count("disconnects", status)
         if event.status not in (StatusCode.NORMAL, StatusCode.TIMEOUT):
+            words = f"HAProxy ended the connection: {describe_status(event.status)}, {quoted(event.message)}"
+            self._note(Fault(now, self.peer, self._engine_id, status, words))
             self._once.warn_once(
                 ("disconnected", event.status),
                 "HAProxy ended the connection",

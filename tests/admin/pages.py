@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 
 from haproxy_telemetry.acktimes import AckTimes
 from haproxy_telemetry.admin.listener import bind
-from haproxy_telemetry.admin.pages import Admin, Sources
+from haproxy_telemetry.admin.pages import Admin, Inside, Sources
 from haproxy_telemetry.admin.vitals import Heartbeat
+from haproxy_telemetry.engines import Engines
+from haproxy_telemetry.faults import Faults
 from haproxy_telemetry.metrics.traffic import Traffic
 from haproxy_telemetry.otlp.ledger import ExportState
 from haproxy_telemetry.own.collect import Own
 from haproxy_telemetry.own.collect import Sources as OwnSources
+from haproxy_telemetry.seen import Seen
 from haproxy_telemetry.stats import Stats
 
 PATIENCE = 8.0
@@ -32,6 +35,12 @@ class World:
     export: ExportState = NOTHING_YET
     listening: bool = True
     bugs: list[BaseException] = field(default_factory=list)
+    engines: Engines = field(default_factory=lambda: Engines(Stats()))
+    faults: Faults = field(default_factory=Faults)
+    seen: Seen = field(default_factory=Seen)
+    began: list[int] = field(default_factory=list)
+    now: int = 1_700_000_100_000_000_000
+    records: list[str] = field(default_factory=list)
 
     def sources(self, traffic: Traffic | None = None) -> Sources:
         return Sources(
@@ -40,6 +49,22 @@ class World:
             heart=self.heart,
             listening=lambda: self.listening,
             export=lambda: self.export,
+            inside=Inside(
+                version="1.2.3",
+                started=1_700_000_000.0,
+                stats=self.stats,
+                engines=self.engines,
+                faults=self.faults,
+                seen=self.seen,
+                began=lambda most: self.began[:most],
+                live=lambda: len(self.began),
+                connections=lambda: 2,
+                now=lambda: self.now,
+                spop=lambda: ["127.0.0.1:7000"],
+                records=lambda: self.records,
+                target="http://collector:4318/v1/traces",
+            ),
+            host="metrics.internal",
         )
 
     def own(self) -> Own:
@@ -74,11 +99,13 @@ def rest_of(sock: socket.socket) -> bytes:
     return b"".join(iter(lambda: sock.recv(65536), b""))
 
 
-def ask(address: str, path: str, method: str = "GET", accept: str = "") -> tuple[int, dict[str, str], bytes]:
+def ask(
+    address: str, path: str, method: str = "GET", accept: str = "", host: str = "x", origin: str = ""
+) -> tuple[int, dict[str, str], bytes]:
     """The status, the fields in lower case, the body."""
     with connect(address) as sock:
-        field_line = f"Accept: {accept}\r\n" if accept else ""
-        sock.sendall(f"{method} {path} HTTP/1.1\r\nHost: x\r\n{field_line}\r\n".encode())
+        lines = [f"{name}: {value}\r\n" for name, value in (("Accept", accept), ("Origin", origin)) if value]
+        sock.sendall(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{''.join(lines)}\r\n".encode())
         head, _, body = rest_of(sock).partition(b"\r\n\r\n")
     status, *lines = head.decode().split("\r\n")
     pairs = (line.partition(": ") for line in lines)

@@ -37,11 +37,13 @@ _TEXT: Final = "text/plain; charset=utf-8"
 
 
 class Request(NamedTuple):
-    """What counts of a request: ``path`` without its query, ``accept`` as sent."""
+    """What counts of a request: ``path`` without its query; the rest as sent, empty where nothing was."""
 
     method: str
     path: str
     accept: str
+    host: str = ""
+    origin: str = ""
 
 
 class Response(NamedTuple):
@@ -229,9 +231,12 @@ def parse_head(head: bytes) -> Request | None:
     words = first.split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1.") or not words[1].startswith("/"):
         return None
-    pairs = [line.partition(":")[::2] for line in lines]
-    accept = ",".join(value.strip() for name, value in pairs if name.lower() == "accept")
-    return Request(words[0], words[1].partition("?")[0], accept)
+    pairs = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+
+    def field(wanted: str) -> str:
+        return ",".join(value for name, value in pairs if name == wanted)  # of two hosts none is ours
+
+    return Request(words[0], words[1].partition("?")[0], field("accept"), field("host"), field("origin"))
 
 
 def _plain(status: HTTPStatus) -> Response:

@@ -1,4 +1,4 @@
-"""What the three pages say, and the server that says it."""
+"""What the pages say, and the server that says it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final, NamedTuple, final
 
+import msgspec
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
+from haproxy_telemetry.admin.guard import is_own_host, is_own_origin
 from haproxy_telemetry.admin.listener import Listener, Request, Response
+from haproxy_telemetry.admin.status import Inside, status_of
 from haproxy_telemetry.admin.vitals import Heartbeat, why_dead, why_not_ready
 from haproxy_telemetry.metrics.prometheus import MeasuredCollector
 from haproxy_telemetry.metrics.traffic import Traffic
@@ -20,7 +23,7 @@ from haproxy_telemetry.otlp.ledger import ExportState
 from haproxy_telemetry.own.collect import Own
 from haproxy_telemetry.settings import TcpAddress
 
-__all__ = ["Admin", "Pages", "Sources"]
+__all__ = ["Admin", "Inside", "Pages", "Sources"]
 
 OPENMETRICS: Final = "application/openmetrics-text"
 _OPENMETRICS_TYPE: Final = f"{OPENMETRICS}; version=1.0.0; charset=utf-8"
@@ -28,13 +31,18 @@ _PLAIN_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Sources(NamedTuple):
-    """Where the pages' words come from; ``traffic`` if its metrics are wanted here."""
+    """Where the pages' words come from; ``traffic`` if its metrics are wanted here.
+
+    ``inside`` is what ``/status`` tells, ``host`` the name in the address that was asked for.
+    """
 
     own: Own
     traffic: Traffic | None
     heart: Heartbeat
     listening: Callable[[], bool]
     export: Callable[[], ExportState]
+    inside: Inside
+    host: str
 
 
 @final
@@ -57,7 +65,21 @@ class Pages:
             return _health(why_dead(self._sources.heart.last, self._now()))
         if request.path == "/readyz":
             return _health(why_not_ready(self._sources.listening(), self._sources.export(), self._now()))
-        return Response(HTTPStatus.NOT_FOUND, b"here are /metrics, /livez and /readyz\n")
+        if request.path == "/status":
+            return self._refusal(request) or self._status()
+        return Response(HTTPStatus.NOT_FOUND, b"here are /metrics, /livez, /readyz and /status\n")
+
+    def _refusal(self, request: Request) -> Response | None:
+        """What holds more than numbers is not for the web page of another site."""
+        if not is_own_host(request.host, self._sources.host):
+            return Response(HTTPStatus.FORBIDDEN, b"ask by the IP address or as localhost, not by this name\n")
+        if not is_own_origin(request.origin, request.host):
+            return Response(HTTPStatus.FORBIDDEN, b"this is not for pages of other sites\n")
+        return None
+
+    def _status(self) -> Response:
+        status = status_of(self._sources.inside, self._sources.export(), self._now())
+        return Response(HTTPStatus.OK, msgspec.json.encode(status) + b"\n", "application/json")
 
     def _metrics(self, accept: str) -> Response:
         """Exemplars are in OpenMetrics alone. The type is never what the peer wrote, but one of two."""

@@ -35,7 +35,9 @@ class Exporter(Protocol):
 
 
 class WatchedExporter(Exporter, Protocol):
-    """An exporter that can say how it stands."""
+    """An exporter that can say where it goes, in words without secrets, and how it stands."""
+
+    target: str
 
     def state(self) -> ExportState:
         """Return how the export stands; from any thread."""
@@ -67,9 +69,11 @@ def make_exporter(
         service = dict(resources.of(None).attributes)[b"service.name"]
         assert isinstance(service, bytes)
         stdout = sys.stdout.fileno() if sys.stdout is not None else 1  # None: it was closed when we were started
-        return LineExporter(stdout, lambda trace: render_trace(trace, service), stats, close_fd=False)
+        return LineExporter(
+            stdout, lambda trace: render_trace(trace, service), stats, close_fd=False, target="standard output"
+        )
     if kind == "file":
-        return LineExporter(_open(file), _json_line(resources), stats, close_fd=True)
+        return LineExporter(_open(file), _json_line(resources), stats, close_fd=True, target=f"the file {file}")
     raise ExportConfigError("--export", kind, "unknown way out", f"use one of {', '.join(KINDS)}")
 
 

@@ -37,10 +37,13 @@ class LineExporter:
         stats: Stats,
         *,
         close_fd: bool,
+        target: str = "",
         queue_spans: int = QUEUE_SPANS,
         queue_bytes: int = QUEUE_BYTES,
     ) -> None:
         self._fd = fd
+        self.target = target
+        """Where it goes, in words."""
         self._close_fd = close_fd
         self._render = render
         self._ledger = Ledger(stats)
@@ -107,7 +110,7 @@ class LineExporter:
         with self._settling:
             if self._abandoned:
                 return
-            self._ledger.attempted(not reason)
+            self._ledger.attempted(not reason, detail)
             with self._wake:
                 self._queued_spans -= spans
                 self._queued_bytes -= size

@@ -30,7 +30,7 @@ class ExportState(NamedTuple):
     """How an export stands. Spans in the ``queue``, which may hold ``capacity``; ``last_success`` since the epoch.
 
     ``failing_since`` is the first failure after the last success, ``last_failure`` the last one, both of the
-    monotonic clock; ``None`` is what has not been.
+    monotonic clock; ``None`` is what has not been. ``last_error`` says what the last failure was, and stays.
     """
 
     queue: int
@@ -38,6 +38,7 @@ class ExportState(NamedTuple):
     failing_since: float | None
     last_failure: float | None
     capacity: int = 0
+    last_error: str = ""
 
 
 @final
@@ -52,14 +53,14 @@ class Ledger:
         self._lost: dict[str, int] = {}
         self._state = ExportState(0, None, None, None)
 
-    def attempted(self, success: bool) -> None:
-        """Note how an attempt ended; by one thread only."""
+    def attempted(self, success: bool, problem: str = "") -> None:
+        """Note how an attempt ended, and what the problem was; by one thread only."""
         state, now = self._state, monotonic()
         if success:
-            self._state = ExportState(0, time(), None, state.last_failure)
+            self._state = ExportState(0, time(), None, state.last_failure, 0, state.last_error)
         else:
             since = now if state.failing_since is None else state.failing_since
-            self._state = ExportState(0, state.last_success, since, now)
+            self._state = ExportState(0, state.last_success, since, now, 0, problem)
 
     def state(self, queue: int, capacity: int) -> ExportState:
         """Return how the attempts stand, with so many spans in the queue, and so many that it may hold."""

@@ -72,8 +72,9 @@ class OtlpSender:
         # The thread's own:
         self._quiet_until = -inf  # the receiver asked for a pause
         self._last_attempt = True  # still to be had when closing
-        self._shown_url = settings.url.partition("?")[0]  # a query may hold a key
-        self._health = Health(self._shown_url, signal.what)
+        self.target = settings.url.partition("?")[0]
+        """Where it goes, without the query, which may hold a key."""
+        self._health = Health(self.target, signal.what)
         self._thread = threading.Thread(target=self._run, name=f"otlp-{signal.name.lower()}", daemon=True)
         self._thread.start()
 
@@ -175,7 +176,8 @@ class OtlpSender:
                 chance=random(),
             )
             self._health.note(outcome, decision, monotonic())
-            self._ledger.attempted(isinstance(decision, Delivered))
+            delivered = isinstance(decision, Delivered)
+            self._ledger.attempted(delivered, "" if delivered else _describe(outcome))
             if isinstance(decision, Delivered):
                 return self._settle_delivered(batch, decision.body)
             if isinstance(decision, GiveUp):
@@ -220,7 +222,7 @@ class OtlpSender:
         return PartialSuccess(0, "")
 
     def _settle_lost(self, batch: Batch, reason: str, outcome: Outcome) -> None:
-        self._settle(0, batch.spans, reason, f"{self._shown_url}: {_describe(outcome)}")
+        self._settle(0, batch.spans, reason, f"{self.target}: {_describe(outcome)}")
 
     def _settle(self, exported: int, lost: int, reason: str, detail: str, *, exc_info: bool = False) -> None:
         """Count what became of the batch in flight, once, and not if ``close`` has already written it off."""

@@ -122,7 +122,9 @@ class AgentConnection:
             start = pos + LENGTH_SIZE
             size = int.from_bytes(data[pos:start], "big")
             if size > self.max_frame_size:
-                raise self._too_big(data[pos:start], size)
+                error = self._too_big(data[pos:start], size)
+                error.culprit = data[start:]
+                raise error
             if end - start < size:
                 break
             pos = start + size
@@ -130,7 +132,12 @@ class AgentConnection:
                 event = self._receive_frame(data[start:pos])
             except IndexError:
                 # The one place where a read past the end of a frame becomes our error (see varint.py).
-                raise TruncatedFrame(size) from None
+                cut = TruncatedFrame(size)
+                cut.culprit = data[start:pos]
+                raise cut from None
+            except SpopError as error:
+                error.culprit = data[start:pos]
+                raise
             if event is not None:
                 events.append(event)
             if self.closed:

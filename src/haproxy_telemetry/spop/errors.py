@@ -36,6 +36,9 @@ from .status import StatusCode
 class SpopError(Exception):
     """The peer broke the protocol, or asked for more than our limits allow. ``str()`` is a full sentence."""
 
+    culprit: bytes = b""
+    """The frame that is wrong, without its length field, or what had come of it; the connection says it."""
+
     def __init__(self, status: StatusCode, sentence: str) -> None:
         self.status = status
         super().__init__(sentence)

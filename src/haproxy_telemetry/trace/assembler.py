@@ -12,7 +12,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from hashlib import blake2b
+from itertools import islice
 from typing import Final, NamedTuple, final
 
 from haproxy_telemetry.sampling import Sampling
@@ -49,6 +51,10 @@ LONGEST_KEY: Final = 128
 
 REMEMBERED: Final = 10
 """For how many times the grace a stream that has left is remembered."""
+
+
+_TRIES: Final = 5
+"""To look at a table that another thread changes: the look is one step for the interpreter but for its collector."""
 
 
 class _Gone(NamedTuple):
@@ -96,6 +102,13 @@ class Assembler:
     def live(self) -> int:
         """How many traces are alive."""
         return len(self._traces)
+
+    def began(self, most: int) -> list[int]:
+        """Return when live traces began, of those longest without an event, ``most`` at most; from any thread."""
+        for _ in range(_TRIES):
+            with suppress(RuntimeError):  # the table changed meanwhile
+                return [trace.began_ns for trace in list(islice(self._traces.values(), most))]
+        return []
 
     def take_finished(self) -> list[FinishedTrace]:
         """Return the traces that finished since the last call."""
