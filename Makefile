@@ -15,7 +15,7 @@ COMPILED_TESTS := $(addprefix tests/,agent cli metrics otlp records sampling ser
 COMPILED_LIVE := $(addprefix tests/peer/test_,traces_of_requests.py callers_context.py sampling.py whole_chain.py) tests/lifecycles
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-compiled wheel check fuzz format lock clean
+.PHONY: help demo test test-compiled wheel check bench fuzz format lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ check: $(READY) ## what must be clean: ruff's rules, ruff's format, mypy --stric
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+
+bench: $(READY) ## how fast it is, into docs/performance.md (ARGS="--quick", or parts: wire core haproxy memory soak)
+	@$(BIN)/python scripts/haproxy_versions.py
+	@PYTHONPATH=.:scripts $(BIN)/python -m bench $(ARGS)
 
 fuzz: $(READY) ## look for bytes that break a parser (TARGET=connection or records, ARGS="-max_total_time=300")
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet atheris
