@@ -8,10 +8,10 @@ import sys
 import zipfile
 from pathlib import Path
 
-import hatch_build
 import pytest
 
 import haproxy_telemetry
+import hatch_build
 from haproxy_telemetry.cli.version import how_it_runs
 from ways import COMPILED_HERE, EXPECTED
 
