@@ -19,6 +19,9 @@ MAX_QUERY: Final = 8192
 """Bytes of a query; a search with all its tags has some hundred."""
 
 MAX_PATH: Final = 4096
+MAX_HEAD: Final = 32 * 1024
+"""Bytes of all headers. The HTTP server bounds a head that is not whole yet; one read may bring 256 KiB."""
+
 LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 
 POLICY: Final = (
@@ -83,6 +86,8 @@ class Guard:
             return 403, "foreign_host", f"the viewer is not called {name}; if it is, start it with --allow-host"
         if any(origin != f"{scope['scheme']}://{hosts[0]}".lower() for origin in headers.getlist("origin")):
             return 403, "foreign_origin", "requests of other sites' pages are not answered"
+        if sum(len(name) + len(value) for name, value in headers.raw) > MAX_HEAD:
+            return 431, "long_head", f"the head of a request has at most {MAX_HEAD} bytes"
         if len(scope["query_string"]) > MAX_QUERY or len(scope.get("raw_path") or b"") > MAX_PATH:
             return 414, "long_url", f"a query has at most {MAX_QUERY} bytes, a path {MAX_PATH}"
         return None

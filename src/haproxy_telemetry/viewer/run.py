@@ -8,7 +8,8 @@ import ipaddress
 import logging
 import signal
 import socket
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,14 +21,12 @@ from haproxy_telemetry import __version__
 from haproxy_telemetry.logs import fields
 from haproxy_telemetry.viewer.app import Viewer
 from haproxy_telemetry.viewer.database import Database, StoreError
+from haproxy_telemetry.viewer.guard import MAX_HEAD
 from haproxy_telemetry.viewer.store import Limits, Store
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.viewer")
 
 MAX_CONNECTIONS: Final = 256
-MAX_HEAD: Final = 32 * 1024
-"""Bytes of a request's head."""
-
 KEEP_ALIVE_S: Final = 30
 GRACE_S: Final = 3
 BACKLOG: Final = 256
@@ -65,7 +64,7 @@ def run(options: Options) -> None:
     """Serve until SIGTERM or SIGINT; raises :class:`CannotStartError`."""
     sockets: list[socket.socket] = []
     try:
-        sockets.append(_bind(options.listen, "--listen"))
+        sockets.append(bind(options.listen, "--listen"))
         otlp = _bind_otlp(options)
         sockets += [otlp] if otlp is not None else []
         store = Store(Database(options.store), options.limits)
@@ -75,15 +74,42 @@ def run(options: Options) -> None:
     except CannotStartError:
         _close(sockets)
         raise
-    asyncio.run(_serve(options, store, sockets))
+    asyncio.run(serve(options, store, sockets))
 
 
-async def _serve(options: Options, store: Store, sockets: Sequence[socket.socket]) -> None:
+async def serve(
+    options: Options,
+    store: Store,
+    sockets: Sequence[socket.socket],
+    started: Callable[[ViewerServer], None] | None = None,
+) -> None:
+    """Serve on listening sockets, the first for everything, the others for OTLP alone, until the server is stopped."""
     page, *otlp = (sock.getsockname() for sock in sockets)
     viewer = Viewer(
         store, agent=options.agent, hosts=(options.listen.host, *options.hosts), otlp_ports=[name[1] for name in otlp]
     )
-    config = uvicorn.Config(
+    server = ViewerServer(_config(viewer), viewer)
+    _warn_if_open(options.listen, page)
+    _LOG.info(
+        "viewer",
+        extra=fields(
+            url=f"http://{Address(*page[:2])}/",
+            otlp=",".join(str(Address(*name[:2])) for name in (page, *otlp)),
+            store=options.store or "memory",
+            version=__version__,
+        ),
+    )
+    if started is not None:
+        started(server)
+    try:
+        await server.serve(list(sockets))
+    finally:
+        await asyncio.to_thread(viewer.close)
+        _LOG.info("viewer stopped", extra=fields(traces=store.totals.traces, spans=store.totals.spans))
+
+
+def _config(viewer: Viewer) -> uvicorn.Config:
+    return uvicorn.Config(
         viewer.app,
         http="h11",
         ws="none",
@@ -99,49 +125,36 @@ async def _serve(options: Options, store: Store, sockets: Sequence[socket.socket
         timeout_graceful_shutdown=GRACE_S,
         h11_max_incomplete_event_size=MAX_HEAD,
     )
-    _warn_if_open(options.listen, page)
-    _LOG.info(
-        "viewer",
-        extra=fields(
-            url=f"http://{Address(*page[:2])}/",
-            otlp=",".join(str(Address(*name[:2])) for name in (page, *otlp)),
-            store=options.store or "memory",
-            version=__version__,
-        ),
-    )
-    try:
-        await _Server(config, viewer).serve(list(sockets))
-    finally:
-        await asyncio.to_thread(viewer.close)
-        _LOG.info("viewer stopped", extra=fields(traces=store.totals.traces, spans=store.totals.spans))
 
 
-class _Server(uvicorn.Server):
+class ViewerServer(uvicorn.Server):
     """Uvicorn's server, which lets the live streams end first, and leaves a signal that ended it at that."""
 
     def __init__(self, config: uvicorn.Config, viewer: Viewer) -> None:
         super().__init__(config)
-        self._viewer = viewer
+        self.viewer = viewer
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop at SIGTERM and SIGINT; a second one hurries."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, self.stop)
         yield
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Begin to end; called a second time, end without waiting for answers that are under way."""
         self.force_exit = self.should_exit
         self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, end the streams, wait for the answers that are under way."""
-        self._viewer.hub.close()
+        self.viewer.hub.close()
         await super().shutdown(sockets)
 
 
-def _bind(address: Address, what: str) -> socket.socket:
+def bind(address: Address, what: str) -> socket.socket:
+    """Return a listening socket; ``what`` is the flag that named the address."""
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, name = found[0]
@@ -168,7 +181,7 @@ def _bind_otlp(options: Options) -> socket.socket | None:
     if options.otlp is None:
         return None
     try:
-        return _bind(options.otlp, "--otlp")
+        return bind(options.otlp, "--otlp")
     except CannotStartError as error:
         if options.otlp_asked:
             raise
