@@ -36,6 +36,7 @@ from haproxy_telemetry.reload import Reload, make_sampling
 from haproxy_telemetry.sampling import SamplerError
 from haproxy_telemetry.server import LINGER, AgentServer, CannotListenError
 from haproxy_telemetry.settings import AdminAddress, Settings, SettingsError, TcpAddress
+from haproxy_telemetry.settings.opentelemetry import not_obeyed
 from haproxy_telemetry.settings.propagators import PropagatorsError
 from haproxy_telemetry.spop import Limits, Scope
 from haproxy_telemetry.stats import Stats
@@ -94,6 +95,8 @@ def run(settings: Settings, environ: Mapping[str, str], load_again: Callable[[],
     except (ExportConfigError, SamplerError, PropagatorsError, SettingsError) as error:
         stderr.write(f"haproxy-telemetry: {error}\n")
         return 2
+    if strange := not_obeyed(environ):
+        _LOG.warning("variables of OpenTelemetry that decide nothing here", extra=fields(names=",".join(strange)))
     outlets = open_outlets(outlet_settings, stats, settings.metrics.max_series, conventions.known_methods)
     agent = make_agent(settings, exporter, stats, propagators, outlets, conventions)
     agent.use_sampling(sampling)

@@ -32,6 +32,7 @@ from haproxy_telemetry.settings.errors import (
     UnknownSettingError,
 )
 from haproxy_telemetry.settings.model import Settings
+from haproxy_telemetry.settings.opentelemetry import not_obeyed
 
 DEFAULT = "default"
 ENVIRONMENT = "environment"
@@ -81,6 +82,7 @@ def load(config: Path | None, environ: Mapping[str, str], flags: Mapping[str, ob
     """Do what :func:`load_settings` does, and keep where each value came from."""
     if config is None and environ.get(CONFIG_VARIABLE):
         config = Path(environ[CONFIG_VARIABLE])
+    not_obeyed(environ)
     file = _open(config)
     given: dict[str, Given] = {}
     for layer in (_from_file(file), _from_environment(environ), _from_flags(flags)):
