@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,9 +17,10 @@ from haproxy_versions import HaproxyVersion
 
 from peer.configurations import REQUEST_SIDE, traced
 from peer.conftest import StartAgent, StartHaproxy
+from peer.haproxy import Haproxy
 from peer.http_client import keep_alive, request
 from peer.origin import Origin
-from peer.processes import LOOPBACK, free_port, wait_until
+from peer.processes import LOOPBACK, PATIENCE, free_port, wait_until
 from peer.test_generated import Running
 from peer.tracing_agent import TracingAgent
 
@@ -168,3 +172,102 @@ def test_rules_and_tail_decide_and_sighup_changes_the_ratio(
     assert again["changed"] == "sampling.sampler"
     assert agent.complaints()[-1]["settings"] == "trace.ttl"
     assert ask("/fine3", "/fine4") == ["/fine3", "/fine4"]
+
+
+RULES = """
+[sampling]
+sampler = "always_off"
+drop = ["/health"]
+
+[sampling.tail]
+errors = true
+slow_ms = 60000
+retries = true
+aborts = true
+
+[[sampling.rules]]
+tag = "tenant=noisy"
+action = "drop"
+
+[[sampling.rules]]
+method = "PUT"
+action = "keep"
+
+[[sampling.rules]]
+path = "/rate"
+network = ["127.0.0.0/8"]
+action = "rate"
+per_second = 2
+
+[[sampling.rules]]
+path = "/rate"
+action = "keep"
+
+[[sampling.rules]]
+path = "/half"
+action = "ratio"
+ratio = 0.5
+
+[[sampling.rules]]
+path = "/reports"
+frontend = "trac*"
+slow_ms = 100
+"""
+
+RETRYING = """
+backend retrying
+    mode http
+    timeout connect 5s
+    timeout server 10s
+    retries 1
+    retry-on all-retryable-errors
+    server origin {address}
+"""
+
+
+def test_every_rule_and_every_reason_of_the_tail_behind_one_haproxy(
+    start_haproxy: StartHaproxy, start_agent: StartAgent, version: HaproxyVersion, origin: Origin, tmp_path: Path
+) -> None:
+    """The sampler keeps nothing and HAProxy's flag is `-00`: what leaves is kept by a rule or by the tail."""
+    (tmp_path / "agent.toml").write_text(RULES)
+    records = free_port()
+    agent = start_agent("--config", str(tmp_path / "agent.toml"), "--records", f"udp:{LOOPBACK}:{records}")
+
+    def start(config: str, files: Mapping[str, str]) -> Haproxy:
+        return start_haproxy(config + RETRYING.format(address=f"{LOOPBACK}:{origin.port}"), files)
+
+    running = Running(
+        start,  # type: ignore[arg-type]  # of the fixture's arguments these two are given
+        version, origin, profile="standard", processing="1s", tags='tag=str("tenant") req.fhdr(x-tenant)',
+        agents=[f"{LOOPBACK}:{agent.port}"], records=f"udp:{LOOPBACK}:{records}",
+        lines="use_backend retrying if { path /close }",
+    )  # fmt: skip
+    port = running.port
+    wait_until(lambda: agent.totals().get("health_checks", 0) > 0, "a health check")
+    began = time.monotonic()
+    keep_alive(port, [f"/rate/{number}" for number in range(12)])
+    took = time.monotonic() - began
+    for path, method, tenant in [
+        ("/put", "PUT", "good"), ("/put-noisy", "PUT", "noisy"), ("/get", "GET", "good"), ("/health", "PUT", "good"),
+        ("/503", "GET", "good"), ("/close", "GET", "good"), ("/reports?ms=150", "GET", "good"),
+        ("/reports/quick", "GET", "good"), ("/other?ms=150", "GET", "good"),
+    ]:  # fmt: skip
+        request(port, path, method, headers=[("x-tenant", tenant)])
+    with socket.create_connection((LOOPBACK, port), PATIENCE) as leaving:
+        leaving.sendall(b"GET /stream?chunks=50&ms=10 HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert leaving.recv(100).startswith(b"HTTP/1.1 200")
+    keep_alive(port, [f"/half/{number}" for number in range(NUMBER)])
+    wait_until(lambda: agent.totals().get("records", 0) == 12 + 9 + 1 + NUMBER, "all records")
+    assert agent.stop() == 0
+    kept = sorted(str(trace.root.attributes["url.path"]) for trace in agent.traces)
+    rated = [path for path in kept if path.startswith("/rate/")]
+    assert 2 <= len(rated) <= 2 * (int(took) + 1)
+    halves = {
+        one.path for one in origin.received
+        if one.path.startswith("/half/") and chosen(one.values("traceparent")[0][3:35], 2**55)
+    }  # fmt: skip
+    assert {path for path in kept if path.startswith("/half/")} == halves
+    others = [path for path in kept if not path.startswith(("/rate/", "/half/"))]
+    assert others == ["/503", "/close", "/put", "/reports", "/stream"]
+    states = {str(trace.root.attributes["url.path"]): trace.root.trace_state for trace in agent.traces}
+    assert {states[path] for path in ("/503", "/close", "/reports", "/stream")} == {"ot=th:0"}
