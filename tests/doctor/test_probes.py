@@ -177,9 +177,9 @@ def test_the_receiver_gets_a_request_without_spans(compression: str) -> None:
 @pytest.mark.parametrize(
     ("behaviour", "problem"),
     [
-        (answer(401), "it answers 401"),
-        (answer(404, b"no such page"), "it answers 404: no such page"),
-        (answer(302, Location="http://elsewhere/"), "it answers 302"),
+        (answer(401), "it answers HTTP 401"),
+        (answer(404, b"no such page"), "it answers HTTP 404 (no such page)"),
+        (answer(302, Location="http://elsewhere/"), "it answers HTTP 302"),
         (raw(b"SSH-2.0-OpenSSH\r\n"), ""),
         (hang, ""),
     ],

@@ -17,6 +17,8 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from .otlp_json import from_otlp_json
+
 MESSAGES: dict[str, Any] = {"/v1/metrics": ExportMetricsServiceRequest, "/v1/logs": ExportLogsServiceRequest}
 """What is posted to a path; to any other, traces."""
 
@@ -57,11 +59,16 @@ class Handler(BaseHTTPRequestHandler):
             body = gzip.decompress(body)
         headers = {name.lower(): value for name, value in self.headers.items()}
         kind = MESSAGES.get(self.path, ExportTraceServiceRequest)
-        self.server.take(Request(self.path, headers, kind.FromString(body)))
+        read = from_otlp_json if headers["content-type"] == "application/json" else _from_protobuf
+        self.server.take(Request(self.path, headers, read(body, kind)))
         self.server.next_behaviour()(self)
 
     def log_message(self, *args: object) -> None:
         """Stay quiet."""
+
+
+def _from_protobuf(body: bytes, kind: Any) -> Any:
+    return kind.FromString(body)
 
 
 Behaviour = Callable[[Handler], None]

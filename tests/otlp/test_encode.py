@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
-from base64 import b64encode
 from typing import Any
 
 import pytest
-from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -24,11 +21,10 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from haproxy_telemetry import __version__
 from haproxy_telemetry.otlp import encode
 from haproxy_telemetry.otlp.encode import encode_request, encode_resource, encode_span
-from haproxy_telemetry.otlp.encode_json import encode_trace_json
-from haproxy_telemetry.trace.spans import Attribute, AttributeValue, Blob, FinishedSpan, FinishedTrace, SpanEvent
+from haproxy_telemetry.trace.spans import Attribute, AttributeValue, Blob, FinishedSpan, SpanEvent
 from retained import retained
 
-from .spans import a_span, a_trace, any_text, attributes, spans, unique_attributes
+from .spans import a_span, a_trace, any_text, attributes, spans
 
 SCHEMA = Schemas.V1_44_0.value
 RESOURCE = ((b"service.name", b"edge"), (b"weight", 3), (b"raw", b"caf\xe9"))
@@ -109,9 +105,6 @@ def test_a_headers_value_is_a_list_as_the_conventions_ask(key: bytes) -> None:
     assert written == KeyValue(
         key=key.decode(), value=AnyValue(array_value=ArrayValue(values=[AnyValue(string_value="caf\\xe9")]))
     )
-    trace = FinishedTrace(None, (a_span(attributes=((key, b"1"), (b"http.request.headers", b"2"))),))
-    expected = [encode_span(span) for span in trace.spans]
-    assert from_otlp_json(encode_trace_json(trace, ())) == parse((encode_resource(()), expected))
 
 
 def test_both_name_the_version_of_the_conventions() -> None:
@@ -269,45 +262,6 @@ def test_the_sdk_makes_the_same_message_of_the_same_spans(ours: list[FinishedSpa
 def test_the_sdk_makes_the_same_bytes_of_a_typical_span() -> None:
     official = encode_spans([sdk_span(a_span())]).SerializeToString()
     assert encode_request([(encode_resource(RESOURCE), [encode_span(a_span())])]) == official
-
-
-# JSON says the same as protobuf
-
-
-def from_otlp_json(line: bytes) -> ExportTraceServiceRequest:
-    """Read OTLP/JSON with the official classes, which expect ids in base64 where OTLP has hex."""
-
-    def ids_in_base64(fields: dict[str, Any]) -> dict[str, Any]:
-        for name in fields.keys() & {"traceId", "spanId", "parentSpanId"}:
-            assert fields[name] == fields[name].lower()
-            fields[name] = b64encode(bytes.fromhex(fields[name])).decode()
-        return fields
-
-    parsed = json.loads(line, object_hook=ids_in_base64)
-    return json_format.ParseDict(parsed, ExportTraceServiceRequest())
-
-
-@given(st.lists(spans, min_size=1, max_size=2), unique_attributes)
-@settings(max_examples=40)
-def test_json_and_protobuf_say_the_same(ours: list[FinishedSpan], resource: tuple[Attribute, ...]) -> None:
-    line = encode_trace_json(FinishedTrace(None, tuple(ours)), resource)
-    assert b"\n" not in line
-    assert from_otlp_json(line) == parse((encode_resource(resource), [encode_span(span) for span in ours]))
-
-
-def test_json_is_written_as_the_specification_says() -> None:
-    span = a_span(attributes=((b"n", 200), (b"b", Blob(b"\x00\xff")), (b"f", math.inf), (b"t", True)))
-    [resource_spans] = json.loads(encode_trace_json(FinishedTrace(None, (span,)), ()))["resourceSpans"]
-    [written] = resource_spans["scopeSpans"][0]["spans"]
-    assert written["traceId"] == "00000000000000000000000000000001"
-    assert written["kind"] == 2
-    assert written["startTimeUnixNano"] == "1700000000000000000"
-    assert [attribute["value"] for attribute in written["attributes"]] == [
-        {"intValue": "200"},
-        {"bytesValue": "AP8="},
-        {"doubleValue": "Infinity"},
-        {"boolValue": True},
-    ]
 
 
 @given(any_text)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from haproxy_telemetry.exporters.console import render_trace
-from haproxy_telemetry.otlp import resource, settings
+from haproxy_telemetry.otlp import endpoint, resource, settings
 from haproxy_telemetry.otlp.batch import BatchLimits
 from haproxy_telemetry.otlp.retry import MAX_RETRY_AFTER_S
 from haproxy_telemetry.trace.spans import FinishedSpan, FinishedTrace
@@ -23,7 +23,7 @@ def default_of(variable: str) -> str:
 
 def test_the_defaults_on_the_page_are_those_of_the_code() -> None:
     limits = BatchLimits()
-    assert default_of("OTEL_EXPORTER_OTLP_ENDPOINT") == settings.DEFAULT_ENDPOINT
+    assert default_of("OTEL_EXPORTER_OTLP_ENDPOINT") == endpoint.DEFAULT_ENDPOINT
     assert default_of("OTEL_EXPORTER_OTLP_TIMEOUT") == str(settings.DEFAULT_TIMEOUT_MS)
     assert default_of("OTEL_BSP_SCHEDULE_DELAY") == str(settings.DEFAULT_SCHEDULE_DELAY_MS)
     assert default_of("OTEL_BSP_EXPORT_TIMEOUT") == str(settings.DEFAULT_EXPORT_TIMEOUT_MS)

@@ -20,9 +20,9 @@ from haproxy_telemetry.otlp.encode import encode_request, encode_resource, encod
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.spans import Blob, FinishedSpan, FinishedTrace, SpanEvent
 
+from .otlp_json import from_otlp_json
 from .receiver import receiving
 from .spans import a_span, a_trace, spans
-from .test_encode import from_otlp_json
 
 BEGIN = 1_769_860_800_000_123_456  # 2026-01-31T12:00:00.000123Z
 
@@ -189,10 +189,10 @@ def test_the_file_holds_one_request_a_line_and_is_appended_to(tmp_path: Path) ->
     assert {"key": "service.name", "value": {"stringValue": "edge"}} in attributes
     assert b'"stringValue":"shop"' in shop
     expected = [encode_span(s) for s in a_trace(2).spans]
-    resource = from_otlp_json(own).resource_spans[0].resource
+    resource = from_otlp_json(own, ExportTraceServiceRequest).resource_spans[0].resource
     pairs = [(a.key.encode(), a.value.string_value.encode()) for a in resource.attributes]
     message = ExportTraceServiceRequest.FromString(encode_request([(encode_resource(pairs), expected)]))
-    assert from_otlp_json(own) == message
+    assert from_otlp_json(own, ExportTraceServiceRequest) == message
 
 
 def test_the_console_writes_to_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
@@ -218,8 +218,8 @@ def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:
         make_exporter("file", {}, Stats())
     with pytest.raises(ExportConfigError, match="No such file or directory"):
         make_exporter("file", {}, Stats(), file=tmp_path / "missing" / "traces.jsonl")
-    with pytest.raises(ExportConfigError, match="grpc"):
-        make_exporter("otlp", {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, Stats())
+    with pytest.raises(ExportConfigError, match="http/protobuf or http/json or grpc"):
+        make_exporter("otlp", {"OTEL_EXPORTER_OTLP_PROTOCOL": "pigeon"}, Stats())
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

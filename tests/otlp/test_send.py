@@ -26,7 +26,7 @@ from haproxy_telemetry.otlp.resource import ResourceTable, read_resource_attribu
 from haproxy_telemetry.otlp.retry import Answer, Outcome, RetryPolicy
 from haproxy_telemetry.otlp.send import OtlpExporter
 from haproxy_telemetry.otlp.settings import read_batch_limits, read_otlp_settings
-from haproxy_telemetry.otlp.transport import Transport
+from haproxy_telemetry.otlp.transport import Groups, Transport
 from haproxy_telemetry.stats import Stats
 
 from .receiver import Behaviour, Receiver, answer, drip, hang, raw, receiving
@@ -214,7 +214,7 @@ def test_a_long_retry_after_keeps_the_next_batch_waiting() -> None:
 # The receiver lies, stalls, or is not there
 
 
-@pytest.mark.parametrize("body", [b"{}", b"<html>\xff", b"\x0a\xff", b"\xff" * 1000, b"\xff" * 200_000])
+@pytest.mark.parametrize("body", [b"{", b"[1]", b"<html>\xff", b"\x0a\xff", b"\xff" * 1000, b"\xff" * 200_000])
 def test_success_with_a_garbage_body_is_success(body: bytes) -> None:
     _, report, stats = run(answer(200, body))
     assert report == CloseReport(3, {})
@@ -318,6 +318,9 @@ class Stuck:
     def __init__(self) -> None:
         self.entered = threading.Event()
         self.released = threading.Event()
+
+    def body(self, groups: Groups) -> bytes:
+        return b""
 
     def post(self, body: bytes, timeout_s: float | None) -> Outcome:
         self.entered.set()

@@ -11,7 +11,8 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from haproxy_telemetry import __version__
 from haproxy_telemetry.otlp.batch import BatchLimits
 from haproxy_telemetry.otlp.resource import MAX_SERVICES, ResourceTable, read_resource_attributes
-from haproxy_telemetry.otlp.settings import ExportConfigError, read_batch_limits, read_otlp_settings
+from haproxy_telemetry.otlp.settings import read_batch_limits, read_otlp_settings
+from haproxy_telemetry.otlp.variables import ExportConfigError
 from haproxy_telemetry.stats import Stats
 
 BASE = "OTEL_EXPORTER_OTLP_"
@@ -82,7 +83,7 @@ def test_insecure_says_nothing_about_an_endpoint_with_a_scheme() -> None:
     settings = read_otlp_settings({BASE + "ENDPOINT": "https://collector", BASE + "INSECURE": "true"})
     assert settings.url == "https://collector/v1/traces"
     assert settings.tls is not None
-    assert settings.tls.verify_mode == ssl.CERT_REQUIRED
+    assert settings.tls.context.verify_mode == ssl.CERT_REQUIRED
 
 
 def test_the_batch_settings_are_obeyed() -> None:
@@ -104,8 +105,6 @@ def test_a_queue_smaller_than_a_usual_batch_makes_smaller_batches() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "fix"),
     [
-        (BASE + "PROTOCOL", "grpc", "http/protobuf"),
-        (TRACES + "PROTOCOL", "http/json", "http/protobuf"),
         (BASE + "PROTOCOL", "carrier-pigeon", "http/protobuf"),
         (BASE + "COMPRESSION", "zstd", "gzip or none"),
         (BASE + "INSECURE", "yes", "use one of them"),

@@ -108,7 +108,8 @@ def _export_target(settings: Settings) -> str:
     """Return the URL that OTLP goes to, ``""`` for the other exporters. Headers are secrets and not shown."""
     from haproxy_telemetry.exporters import read_outlets
     from haproxy_telemetry.otlp.resource import read_resource_attributes
-    from haproxy_telemetry.otlp.settings import ExportConfigError, read_batch_limits, read_otlp_settings
+    from haproxy_telemetry.otlp.settings import read_batch_limits, read_otlp_settings
+    from haproxy_telemetry.otlp.variables import ExportConfigError
     from haproxy_telemetry.propagation import read_propagators
     from haproxy_telemetry.settings.propagators import PropagatorsError
 

@@ -29,7 +29,8 @@ from haproxy_telemetry.doctor.probes import (
 from haproxy_telemetry.doctor.proxies import Proxy, Server
 from haproxy_telemetry.doctor.setup import Setup
 from haproxy_telemetry.doctor.version import Version
-from haproxy_telemetry.otlp.settings import ExportConfigError, read_otlp_settings
+from haproxy_telemetry.otlp.settings import read_otlp_settings
+from haproxy_telemetry.otlp.variables import ExportConfigError
 from haproxy_telemetry.settings.address import RecordsAddress
 
 _CORRECT_FIRST = "correct it first: HAProxy does not start with this"

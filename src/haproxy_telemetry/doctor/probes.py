@@ -7,7 +7,6 @@ the OTLP endpoint gets a request without spans.
 from __future__ import annotations
 
 import errno
-import gzip
 import os
 import re
 import shutil
@@ -20,10 +19,11 @@ from typing import Final, NamedTuple
 
 from haproxy_telemetry.doctor.configuration import Place
 from haproxy_telemetry.doctor.version import Version, parse_banner
-from haproxy_telemetry.otlp.answer import refusal_message
-from haproxy_telemetry.otlp.retry import Answer
+from haproxy_telemetry.otlp.answer import describe
+from haproxy_telemetry.otlp.retry import Delivered, NoAnswer, judge
 from haproxy_telemetry.otlp.settings import OtlpSettings
-from haproxy_telemetry.otlp.transport import HttpTransport
+from haproxy_telemetry.otlp.signals import TRACES
+from haproxy_telemetry.otlp.transports import open_transport
 from haproxy_telemetry.settings.address import (
     ListenAddress,
     ListenError,
@@ -263,15 +263,12 @@ def _takes_udp(address: UdpAddress) -> bool | None:
 
 
 def ask_otlp(settings: OtlpSettings, seconds: float = ANSWER_SECONDS) -> str:
-    """POST a request without spans (an empty message); return what is wrong in words, nothing if it is taken."""
-    transport = HttpTransport(settings)
+    """Send a request without spans (an empty message); return what is wrong in words, nothing if it is taken."""
+    transport = open_transport(settings, TRACES)
     try:
-        outcome = transport.post(gzip.compress(b"") if settings.gzip else b"", seconds)
+        outcome = transport.post(transport.body(()), seconds)
     finally:
         transport.close()
-    if not isinstance(outcome, Answer):
-        return outcome.problem
-    if 200 <= outcome.status < 300:
+    if isinstance(judge(outcome), Delivered):
         return ""
-    message = refusal_message(outcome.body or b"")
-    return f"it answers {outcome.status}{': ' if message else ''}{message}"
+    return outcome.problem if isinstance(outcome, NoAnswer) else f"it answers {describe(outcome)}"

@@ -10,7 +10,7 @@ from haproxy_telemetry.exporters.factory import (
 )
 from haproxy_telemetry.exporters.traffic import Outlets, OutletSettings, open_outlets, read_outlets
 from haproxy_telemetry.otlp.ledger import CloseReport
-from haproxy_telemetry.otlp.settings import ExportConfigError
+from haproxy_telemetry.otlp.variables import ExportConfigError
 
 __all__ = [
     "KINDS",

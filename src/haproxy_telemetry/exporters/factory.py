@@ -12,11 +12,14 @@ from typing import Final, Protocol
 
 from haproxy_telemetry.exporters.console import render_trace
 from haproxy_telemetry.exporters.lines import LineExporter
-from haproxy_telemetry.otlp.encode_json import encode_trace_json
+from haproxy_telemetry.otlp.encode import encode_request, encode_span
+from haproxy_telemetry.otlp.json_fields import TRACES_REQUEST
 from haproxy_telemetry.otlp.ledger import CloseReport, ExportState
 from haproxy_telemetry.otlp.resource import ResourceTable, read_resource_attributes
 from haproxy_telemetry.otlp.send import OtlpExporter
-from haproxy_telemetry.otlp.settings import ExportConfigError, read_batch_limits, read_otlp_settings
+from haproxy_telemetry.otlp.settings import read_batch_limits, read_otlp_settings
+from haproxy_telemetry.otlp.transcode import request_as_json
+from haproxy_telemetry.otlp.variables import ExportConfigError
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.spans import FinishedTrace
 from haproxy_telemetry.trace.stream import EndedStream
@@ -78,7 +81,11 @@ def make_exporter(
 
 
 def _json_line(resources: ResourceTable) -> Callable[[FinishedTrace], bytes]:
-    return lambda trace: encode_trace_json(trace, resources.of(trace.service).attributes) + b"\n"
+    def line(trace: FinishedTrace) -> bytes:
+        request = encode_request([(resources.of(trace.service).encoded, [encode_span(span) for span in trace.spans])])
+        return request_as_json(request, TRACES_REQUEST) + b"\n"
+
+    return line
 
 
 def check_file(file: Path | None) -> None:

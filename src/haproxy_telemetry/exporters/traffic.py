@@ -22,14 +22,13 @@ from haproxy_telemetry.otlp.send_metrics import LIMITS, Measured, MetricsExporte
 from haproxy_telemetry.otlp.settings import (
     OtlpSettings,
     check_histograms,
-    one_of,
     read_batch_limits,
     read_delta,
     read_metric_interval,
-    read_names,
     read_otlp_settings,
 )
 from haproxy_telemetry.otlp.signals import LOGS, METRICS
+from haproxy_telemetry.otlp.variables import one_of, read_names
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.conventions import KNOWN_METHODS
 from haproxy_telemetry.trace.spans import Attribute

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple, final
 
 from haproxy_telemetry import __version__
 from haproxy_telemetry.otlp.encode import encode_resource
-from haproxy_telemetry.otlp.settings import parse_pairs
 from haproxy_telemetry.otlp.text import utf8
+from haproxy_telemetry.otlp.variables import parse_pairs
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.spans import Attribute
 

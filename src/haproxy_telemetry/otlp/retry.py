@@ -1,8 +1,8 @@
 """What to do after an attempt to deliver a batch. Pure: time and chance are arguments.
 
-OTLP specification, "OTLP/HTTP Response" and "Failures": 429, 502, 503 and 504 and a lost connection are
-tried again, with exponential backoff and jitter, or when Retry-After says; any other refusal is final, and
-a partial success is never tried again.
+OTLP specification, "OTLP/HTTP Response", "OTLP/gRPC Response" and "Failures": HTTP's 429, 502, 503 and 504, seven of
+gRPC's codes and a lost connection are tried again, with exponential backoff and jitter, or when Retry-After or
+RetryInfo says; any other refusal is final, and a partial success is never tried again.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple, TypeAlias
 
 RETRYABLE_STATUSES: Final = frozenset({429, 502, 503, 504})
+RETRYABLE_CODES: Final = frozenset(
+    {"CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"}
+)
+RETRYABLE_IF_TOLD: Final = "RESOURCE_EXHAUSTED"  # a quota that is used up comes back only if the receiver says so
 MAX_RETRY_AFTER_S: Final = 300.0  # a receiver must not silence the agent for a day by mistake
 
 
@@ -24,13 +28,26 @@ class Answer(NamedTuple):
     body: bytes | None
 
 
+class GrpcAnswer(NamedTuple):
+    """The call ended: gRPC's name of the code, the message for people, the response of a call that was OK.
+
+    ``retry_s`` is the delay of a ``google.rpc.RetryInfo``, ``None`` where there was none. gRPC's own library gives
+    UNAVAILABLE and DEADLINE_EXCEEDED also where nobody answered.
+    """
+
+    code: str
+    message: str
+    retry_s: float | None
+    body: bytes | None
+
+
 class NoAnswer(NamedTuple):
     """The connection could not be made, broke, timed out, or carried no HTTP; ``problem`` in words."""
 
     problem: str
 
 
-Outcome: TypeAlias = Answer | NoAnswer
+Outcome: TypeAlias = Answer | GrpcAnswer | NoAnswer
 
 
 class Delivered(NamedTuple):
@@ -72,13 +89,11 @@ class RetryPolicy:
 
         ``wall`` is the time of day in seconds since the epoch, ``chance`` a random number in [0, 1).
         """
-        if isinstance(outcome, Answer):
-            if 200 <= outcome.status < 300:
-                return Delivered(outcome.body)
-            if outcome.status not in RETRYABLE_STATUSES:
-                return GiveUp(f"http_{outcome.status}")
-        told = parse_retry_after(outcome.retry_after, wall) if isinstance(outcome, Answer) else None
-        # With Retry-After never earlier than told, and not all agents at the same moment.
+        final = judge(outcome)
+        if final is not None:
+            return final
+        told = _told(outcome, wall) or None  # "at once" is not told: it would be a loop as fast as the network
+        # With a time from the receiver never earlier than told, and not all agents at the same moment.
         backoff = self._backoff(attempt) * (0.5 + chance / 2)
         delay = backoff if told is None else told + chance * min(1.0, told / 10)
         if elapsed_s + delay > self.budget_s:
@@ -88,6 +103,29 @@ class RetryPolicy:
     def _backoff(self, attempt: int) -> float:
         step = self.first_s * 2.0 ** min(attempt - 1, 30)
         return step if step < self.most_s else self.most_s
+
+
+def judge(outcome: Outcome) -> Delivered | GiveUp | None:
+    """Return what an outcome comes to unless it may be tried again."""
+    if isinstance(outcome, Answer):
+        if 200 <= outcome.status < 300:
+            return Delivered(outcome.body)
+        return None if outcome.status in RETRYABLE_STATUSES else GiveUp(f"http_{outcome.status}")
+    if isinstance(outcome, GrpcAnswer):
+        if outcome.code == "OK":
+            return Delivered(outcome.body)
+        told = outcome.code == RETRYABLE_IF_TOLD and outcome.retry_s is not None
+        return None if told or outcome.code in RETRYABLE_CODES else GiveUp(f"grpc_{outcome.code.lower()}")
+    return None
+
+
+def _told(outcome: Outcome, wall: float) -> float | None:
+    """Return the seconds that the receiver asked for; ``None`` if it did not, or named none."""
+    if isinstance(outcome, Answer):
+        return parse_retry_after(outcome.retry_after, wall)
+    if isinstance(outcome, GrpcAnswer) and outcome.retry_s:
+        return min(outcome.retry_s, MAX_RETRY_AFTER_S)
+    return None
 
 
 def parse_retry_after(value: str | None, wall: float) -> float | None:

@@ -10,36 +10,34 @@ from __future__ import annotations
 
 import logging
 import threading
-import zlib
 from contextlib import suppress
 from math import inf
 from random import random
 from time import monotonic, time
 from typing import Final, final
 
-from haproxy_telemetry.otlp.answer import PartialSuccess, parse_partial_success, refusal_message
+from haproxy_telemetry.otlp.answer import PartialSuccess, describe, parse_partial_success
 from haproxy_telemetry.otlp.batch import Batch, Batcher, BatchLimits
-from haproxy_telemetry.otlp.encode import encode_request, encode_span
+from haproxy_telemetry.otlp.encode import encode_span
 from haproxy_telemetry.otlp.ledger import CloseReport, ExportState, Ledger
 from haproxy_telemetry.otlp.protobuf import ProtobufError
 from haproxy_telemetry.otlp.resource import ResourceTable
-from haproxy_telemetry.otlp.retry import Answer, Decision, Delivered, GiveUp, Outcome, RetryPolicy, TryAgain
+from haproxy_telemetry.otlp.retry import Decision, Delivered, GiveUp, Outcome, RetryPolicy, TryAgain
 from haproxy_telemetry.otlp.settings import OtlpSettings
 from haproxy_telemetry.otlp.signals import TRACES, Signal
-from haproxy_telemetry.otlp.transport import HttpTransport, Transport
+from haproxy_telemetry.otlp.transport import Transport
+from haproxy_telemetry.otlp.transports import open_transport
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.spans import FinishedSpan, FinishedTrace
 
 logger = logging.getLogger("haproxy_telemetry.export")
 
-GZIP_LEVEL: Final = 1  # 0.8 us a span for a fifth of the size; level 6 takes 2.3 for hardly less
-GZIP_WBITS: Final = 31  # a gzip container, not a zlib one
 SAY_AGAIN_S: Final = 60.0  # a receiver that refuses every other request must not fill the log
 CLOSE_GRACE_S: Final = 0.2  # for the thread to write down what it was doing when its time ended
 
 
 class OtlpSender:
-    """Delivers what is encoded already, by OTLP/HTTP: batches, tries again, counts what became of it."""
+    """Delivers what is encoded already, by OTLP: batches, tries again, counts what became of it."""
 
     def __init__(
         self,
@@ -57,7 +55,7 @@ class OtlpSender:
         self._stats = stats
         self._signal = signal
         self._ledger = Ledger(stats, signal)
-        self._transport = transport or HttpTransport(settings)
+        self._transport = transport or open_transport(settings, signal)
         self._retry = retry or RetryPolicy(budget_s=settings.budget_s)
         # Shared by both sides, under the lock:
         self._wake = threading.Condition(threading.Lock())
@@ -72,7 +70,7 @@ class OtlpSender:
         # The thread's own:
         self._quiet_until = -inf  # the receiver asked for a pause
         self._last_attempt = True  # still to be had when closing
-        self.target = settings.url.partition("?")[0]
+        self.target = settings.shown_url
         """Where it goes, without the query, which may hold a key."""
         self._health = Health(self.target, signal.what)
         self._thread = threading.Thread(target=self._run, name=f"otlp-{signal.name.lower()}", daemon=True)
@@ -160,9 +158,7 @@ class OtlpSender:
 
     def _deliver(self, batch: Batch) -> None:
         """Send one batch until it is delivered or given up."""
-        body = encode_request(batch.groups)
-        if self._settings.gzip:
-            body = zlib.compress(body, GZIP_LEVEL, GZIP_WBITS)
+        body = self._transport.body(batch.groups)
         began = monotonic()
         attempt = 0
         while True:
@@ -222,7 +218,7 @@ class OtlpSender:
         return PartialSuccess(0, "")
 
     def _settle_lost(self, batch: Batch, reason: str, outcome: Outcome) -> None:
-        self._settle(0, batch.spans, reason, f"{self.target}: {_describe(outcome)}")
+        self._settle(0, batch.spans, reason, f"{self.target}: {describe(outcome)}")
 
     def _settle(self, exported: int, lost: int, reason: str, detail: str, *, exc_info: bool = False) -> None:
         """Count what became of the batch in flight, once, and not if ``close`` has already written it off."""
@@ -238,7 +234,7 @@ class OtlpSender:
 
 @final
 class OtlpExporter(OtlpSender):
-    """Exports traces by OTLP/HTTP; an ``Exporter`` (see ``haproxy_telemetry.exporters``)."""
+    """Exports traces by OTLP; an ``Exporter`` (see ``haproxy_telemetry.exporters``)."""
 
     def export(self, trace: FinishedTrace) -> None:
         """Encode and queue a trace; what does not fit is counted. Never blocks for long, never raises."""
@@ -282,11 +278,4 @@ class Health:
             if now - self._said_at >= SAY_AGAIN_S:
                 self._said_at = now
                 text = "%s can't be delivered to %s: %s; trying again"
-                logger.warning(text, self._what, self._url, _describe(outcome))
-
-
-def _describe(outcome: Outcome) -> str:
-    if not isinstance(outcome, Answer):
-        return outcome.problem
-    message = refusal_message(outcome.body or b"")
-    return f"HTTP {outcome.status}" + (f" ({message})" if message else "")
+                logger.warning(text, self._what, self._url, describe(outcome))

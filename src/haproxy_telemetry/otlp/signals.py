@@ -11,7 +11,9 @@ class Signal(NamedTuple):
     name: str
     """In ``OTEL_EXPORTER_OTLP_<name>_…``."""
     path: str
-    """Appended to the base endpoint."""
+    """Appended to the base endpoint of HTTP."""
+    service: str
+    """gRPC's service, whose one method is ``Export``."""
     what: str
     exported: str
     dropped: str
@@ -19,17 +21,32 @@ class Signal(NamedTuple):
     """The variable that bounds a batch with all its attempts."""
 
 
-TRACES: Final = Signal("TRACES", "/v1/traces", "spans", "spans_exported", "spans_dropped", "OTEL_BSP_EXPORT_TIMEOUT")
+TRACES: Final = Signal(
+    "TRACES",
+    "/v1/traces",
+    "opentelemetry.proto.collector.trace.v1.TraceService",
+    "spans",
+    "spans_exported",
+    "spans_dropped",
+    "OTEL_BSP_EXPORT_TIMEOUT",
+)
 METRICS: Final = Signal(
     "METRICS",
     "/v1/metrics",
+    "opentelemetry.proto.collector.metrics.v1.MetricsService",
     "metric points",
     "metric_points_exported",
     "metric_points_dropped",
     "OTEL_METRIC_EXPORT_TIMEOUT",
 )
 LOGS: Final = Signal(
-    "LOGS", "/v1/logs", "log records", "log_records_exported", "log_records_dropped", "OTEL_BLRP_EXPORT_TIMEOUT"
+    "LOGS",
+    "/v1/logs",
+    "opentelemetry.proto.collector.logs.v1.LogsService",
+    "log records",
+    "log_records_exported",
+    "log_records_dropped",
+    "OTEL_BLRP_EXPORT_TIMEOUT",
 )
 
 SIGNALS: Final = (TRACES, METRICS, LOGS)
