@@ -115,17 +115,13 @@ def drip(handler: Handler) -> None:
     handler.close_connection = True
 
 
-class Receiver(ThreadingHTTPServer):
-    """Does what the script says, request by request; the last line of it for ever."""
+class Received:
+    """What has arrived, whichever way."""
 
-    daemon_threads = True
-
-    def __init__(self, *script: Behaviour, port: int = 0) -> None:
-        self.script = list(script) or [answer(200)]
+    def __init__(self) -> None:
         self.requests: list[Request] = []
         self.arrived = threading.Condition()
         self.test_ended = threading.Event()
-        super().__init__(("127.0.0.1", port), Handler)
 
     @property
     def spans(self) -> list[Span]:
@@ -145,9 +141,6 @@ class Receiver(ThreadingHTTPServer):
             self.requests.append(request)
             self.arrived.notify_all()
 
-    def next_behaviour(self) -> Behaviour:
-        return self.script.pop(0) if len(self.script) > 1 else self.script[0]
-
     def wait_for_requests(self, number: int) -> None:
         self._wait(lambda: len(self.requests) >= number, f"{number} requests")
 
@@ -157,6 +150,20 @@ class Receiver(ThreadingHTTPServer):
     def _wait(self, met: Callable[[], bool], what: str) -> None:
         with self.arrived:
             assert self.arrived.wait_for(met, timeout=10), f"no {what} within 10 s, only {len(self.requests)} requests"
+
+
+class Receiver(Received, ThreadingHTTPServer):
+    """Does what the script says, request by request; the last line of it for ever."""
+
+    daemon_threads = True
+
+    def __init__(self, *script: Behaviour, port: int = 0) -> None:
+        Received.__init__(self)
+        self.script = list(script) or [answer(200)]
+        ThreadingHTTPServer.__init__(self, ("127.0.0.1", port), Handler)
+
+    def next_behaviour(self) -> Behaviour:
+        return self.script.pop(0) if len(self.script) > 1 else self.script[0]
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that leaves in the middle is part of the tests."""

@@ -21,6 +21,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from haproxy_telemetry import __version__
 from haproxy_telemetry.otlp import encode
 from haproxy_telemetry.otlp.encode import encode_request, encode_resource, encode_span
+from haproxy_telemetry.trace.conventions import LIST_KEYS
 from haproxy_telemetry.trace.spans import Attribute, AttributeValue, Blob, FinishedSpan, SpanEvent
 from retained import retained
 
@@ -60,7 +61,12 @@ def expected_value(value: AttributeValue) -> AnyValue:
 
 
 def expected_attributes(pairs: tuple[Attribute, ...]) -> list[KeyValue]:
-    return [KeyValue(key=shown(key), value=expected_value(value)) for key, value in pairs]
+    return [KeyValue(key=shown(key), value=expected_of(key, value)) for key, value in pairs]
+
+
+def expected_of(key: bytes, value: AttributeValue) -> AnyValue:
+    expected = expected_value(value)
+    return AnyValue(array_value=ArrayValue(values=[expected])) if key.startswith(LIST_KEYS) else expected
 
 
 # The official classes read what we write

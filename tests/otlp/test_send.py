@@ -110,6 +110,38 @@ def test_a_batch_arrives_as_the_specification_says(compression: str, encoding: s
     assert report == CloseReport(3, {})
 
 
+@pytest.mark.parametrize("compression", ["gzip", "none"])
+def test_a_batch_in_json_arrives_and_says_the_same(compression: str) -> None:
+    json = {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json", "OTEL_EXPORTER_OTLP_COMPRESSION": compression}
+    server, report, _ = run(spans=40, environ=json)
+    binary, _, _ = run(spans=40)
+    [request] = server.requests
+    assert request.headers["content-type"] == "application/json"
+    assert request.path == "/v1/traces"
+    assert request.spans == binary.spans
+    assert report == CloseReport(40, {})
+
+
+@pytest.mark.parametrize(
+    ("body", "report"),
+    [
+        (b'{"partialSuccess":{"rejectedSpans":"2","errorMessage":"too old"}}', CloseReport(1, {"rejected": 2})),
+        (b'{"partialSuccess":{"rejectedSpans":2}}', CloseReport(1, {"rejected": 2})),
+        (b'{"partialSuccess":{"rejectedSpans":"-2"}, "new": [1]}', CloseReport(3, {})),
+        (b"{}", CloseReport(3, {})),
+        (b'{"partialSuccess":' * 3000, CloseReport(3, {})),
+    ],
+)
+def test_an_answer_in_json_is_understood_whatever_was_sent(body: bytes, report: CloseReport) -> None:
+    for protocol in ("http/json", "http/protobuf"):
+        assert run(answer(200, body), environ={"OTEL_EXPORTER_OTLP_PROTOCOL": protocol})[1] == report
+
+
+def test_a_refusal_in_json_is_said_in_its_words(caplog: pytest.LogCaptureFixture) -> None:
+    run(answer(403, b'{"code":7,"message":"no such\\ntenant","details":[]}'))
+    assert "HTTP 403 (no such tenant)" in caplog.text
+
+
 def test_batches_are_of_the_size_that_was_set_and_use_one_connection() -> None:
     stats = Stats()
     with receiving() as server:

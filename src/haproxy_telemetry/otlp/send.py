@@ -173,7 +173,7 @@ class OtlpSender:
             )
             self._health.note(outcome, decision, monotonic())
             delivered = isinstance(decision, Delivered)
-            self._ledger.attempted(delivered, "" if delivered else _describe(outcome))
+            self._ledger.attempted(delivered, "" if delivered else describe(outcome))
             if isinstance(decision, Delivered):
                 return self._settle_delivered(batch, decision.body)
             if isinstance(decision, GiveUp):
