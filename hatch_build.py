@@ -39,6 +39,7 @@ COMPILED = (
     "session.py",
     "spop/*.py",
     "stats.py",
+    "taps.py",
     "trace/*.py",
 )
 """Patterns of files below the package."""

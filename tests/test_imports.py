@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "spop": set[str](),
     "sampling": set[str](),
     "trace": {"stats", "sampling"},
+    "taps": {"trace"},
     "dialect": {"spop", "trace"},
     "settings": set[str](),
     "metrics": {"stats", "trace"},
@@ -34,6 +35,7 @@ MAY_IMPORT = {
         "engines",
         "faults",
         "seen",
+        "taps",
         "spop",
         "dialect",
         "records",
@@ -48,7 +50,7 @@ MAY_IMPORT = {
     "server": {"session", "acktimes", "agent", "settings", "clock", "logs", "stats"},
     "recordserver": {"server", "agent", "settings", "clock", "logs"},
     "own": {"acktimes", "framecounts", "metrics", "otlp", "stats"},
-    "admin": {"metrics", "otlp", "own", "settings", "engines", "faults", "seen", "spop", "stats"},
+    "admin": {"metrics", "otlp", "own", "settings", "engines", "faults", "seen", "spop", "stats", "taps", "trace"},
     "reload": {"agent", "logs", "sampling", "settings"},
     "conventions": {"settings", "trace"},
     "service": {
@@ -74,8 +76,12 @@ MAY_IMPORT = {
     "haproxyconfig": {"settings", "sampling"},
     "doctor": {"spop", "settings", "otlp", "haproxyconfig", "records"},
     "viewer": {"logs", "otlp"},
-    "demo": {"logs", "haproxyconfig"},
+    "terminal": set[str](),
+    "watch": {"terminal"},
+    "demo": {"terminal", "logs", "haproxyconfig"},
     "cli": {
+        "terminal",
+        "watch",
         "conventions",
         "settings",
         "sampling",
@@ -105,6 +111,7 @@ PURE = [
     "engines",
     "faults",
     "seen",
+    "admin/tail",
     "session",
     "acktimes",
     "framecounts",
@@ -124,7 +131,8 @@ PURE = [
     "otlp/retry",
     "otlp/protobuf",
 ]
-PURE += ["haproxyconfig"]
+PURE += ["haproxyconfig", "terminal/waterfall", "terminal/records", "terminal/otlpjson"]
+PURE += ["watch/events", "watch/choose", "watch/settle"]
 IMPURE_MODULES = {"socket", "asyncio", "time", "threading", "selectors", "urllib3", "http", "subprocess", "os"}
 
 

@@ -32,6 +32,7 @@ from haproxy_telemetry.sampling import Sampling
 from haproxy_telemetry.seen import Seen
 from haproxy_telemetry.spop import Action, Limits, Notified, Scope
 from haproxy_telemetry.stats import Stats
+from haproxy_telemetry.taps import Taps
 from haproxy_telemetry.trace.assembler import Assembler
 from haproxy_telemetry.trace.instructions import Told
 
@@ -71,6 +72,7 @@ class Agent:
         self.engines = Engines(stats)
         self.faults = Faults()
         self.seen = Seen()
+        self.taps = Taps()
         self.once = OnceLogger(_LOG)
         self._assembler = assembler
         self._exporter = exporter
@@ -178,6 +180,8 @@ class Agent:
             self.stats.count("spans", "", sum([len(trace.spans) for trace in finished]))
             self.seen.traces += len(finished)
             self.seen.trace_ns = now
+            if self.taps.open:
+                self.taps.offer(finished)
         for trace in finished:
             try:
                 self._exporter.export(trace)

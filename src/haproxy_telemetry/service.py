@@ -24,6 +24,7 @@ from haproxy_telemetry.exporters import (
     Exporter,
     Outlets,
     WatchedExporter,
+    json_encoder,
     make_exporter,
     open_outlets,
     read_outlets,
@@ -46,6 +47,7 @@ from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.live import TraceLimits
 from haproxy_telemetry.trace.propagators import W3C, Propagators
+from haproxy_telemetry.trace.spans import FinishedTrace
 
 if TYPE_CHECKING:
     from haproxy_telemetry.admin.pages import Admin
@@ -70,11 +72,15 @@ OTHER_FILES: Final = 64
 
 
 class _WaysOut(NamedTuple):
-    """Traces, metrics and logs; ``prometheus``: the traffic's metrics are to be had on ``/metrics``."""
+    """Traces, metrics and logs; ``prometheus``: the traffic's metrics are to be had on ``/metrics``.
+
+    ``encode`` gives a trace as a line of OTLP JSON, for those who watch.
+    """
 
     exporter: WatchedExporter
     outlets: Outlets
     prometheus: bool
+    encode: Callable[[FinishedTrace], bytes]
 
 
 def run(settings: Settings, environ: Mapping[str, str], load_again: Callable[[], Settings] | None = None) -> int:
@@ -101,7 +107,8 @@ def run(settings: Settings, environ: Mapping[str, str], load_again: Callable[[],
     agent = make_agent(settings, exporter, stats, propagators, outlets, conventions)
     agent.use_sampling(sampling)
     reload = Reload(agent, settings, load_again or (lambda: settings), environ)
-    ways_out = _WaysOut(exporter, outlets, outlet_settings.prometheus)
+    encode = json_encoder(environ, instance_id)
+    ways_out = _WaysOut(exporter, outlets, outlet_settings.prometheus, encode)
     try:
         return asyncio.run(_serve(settings, agent, ways_out, stderr, reload))
     except CannotListenError as error:
@@ -260,6 +267,8 @@ def _open_admin(
         own=own,
         inside=inside,
         host=address.host,
+        taps=agent.taps,
+        encode=ways_out.encode,
         traffic=agent.traffic if ways_out.prometheus else None,
         heart=heart,
         listening=lambda: server.listening,

@@ -12,6 +12,7 @@ from haproxy_telemetry.admin.listener import bind
 from haproxy_telemetry.admin.pages import Admin, Inside, Sources
 from haproxy_telemetry.admin.vitals import Heartbeat
 from haproxy_telemetry.engines import Engines
+from haproxy_telemetry.exporters import json_encoder
 from haproxy_telemetry.faults import Faults
 from haproxy_telemetry.metrics.traffic import Traffic
 from haproxy_telemetry.otlp.ledger import ExportState
@@ -19,6 +20,7 @@ from haproxy_telemetry.own.collect import Own
 from haproxy_telemetry.own.collect import Sources as OwnSources
 from haproxy_telemetry.seen import Seen
 from haproxy_telemetry.stats import Stats
+from haproxy_telemetry.taps import Taps
 
 PATIENCE = 8.0
 NOTHING_YET = ExportState(0, None, None, None)
@@ -37,6 +39,7 @@ class World:
     bugs: list[BaseException] = field(default_factory=list)
     engines: Engines = field(default_factory=lambda: Engines(Stats()))
     faults: Faults = field(default_factory=Faults)
+    taps: Taps = field(default_factory=Taps)
     seen: Seen = field(default_factory=Seen)
     began: list[int] = field(default_factory=list)
     now: int = 1_700_000_100_000_000_000
@@ -65,6 +68,8 @@ class World:
                 target="http://collector:4318/v1/traces",
             ),
             host="metrics.internal",
+            taps=self.taps,
+            encode=json_encoder({}, "1"),
         )
 
     def own(self) -> Own:

@@ -6,8 +6,8 @@ import zlib
 from dataclasses import replace
 
 from haproxy_telemetry.demo.files import options_of
-from haproxy_telemetry.demo.records import AttributeValue, SpanRecord
 from haproxy_telemetry.demo.shapes import shape_of
+from haproxy_telemetry.terminal.records import AttributeValue, SpanRecord
 
 TRACE = "5b8efff798038103d269b633813fc60c"
 SECOND = 1_000_000_000

@@ -21,7 +21,7 @@ from demo.samples import (
     without,
 )
 from haproxy_telemetry.demo.checker import Expectation, check_shape, check_trace
-from haproxy_telemetry.demo.records import SpanRecord
+from haproxy_telemetry.terminal.records import SpanRecord
 
 CHAIN = Expectation(NINE, ("haproxy-1", "haproxy-2"), "fake-server")
 STREAMS = replace(CHAIN, shape=TWO)

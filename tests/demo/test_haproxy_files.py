@@ -22,9 +22,9 @@ from haproxy_telemetry.demo.binary import (
 )
 from haproxy_telemetry.demo.files import DEFAULTS, PROFILES, demo_files, options_of
 from haproxy_telemetry.demo.ports import USUAL_PORTS
-from haproxy_telemetry.demo.records import PHASES
 from haproxy_telemetry.demo.shapes import shape_of
 from haproxy_telemetry.demo.topology import HAPROXIES, agent_environment, clean_environment, haproxy_environment
+from haproxy_telemetry.terminal.records import PHASES
 
 FOLDER = Path(__file__).parents[2] / "demo"
 VERSIONS = haproxy_versions.discover().versions

@@ -21,9 +21,10 @@ from haproxy_telemetry.demo.client import USER_AGENT, Answer, Request
 from haproxy_telemetry.demo.counters import RecordCounters, read_totals
 from haproxy_telemetry.demo.ports import USUAL_PORTS
 from haproxy_telemetry.demo.proof import Verdict, is_whole, judge, problems_of, with_strays
-from haproxy_telemetry.demo.records import SpanRecord
-from haproxy_telemetry.demo.report import Page, as_json, headline, moved_lines, record_lines, trace_lines, verdict_lines
-from haproxy_telemetry.demo.waterfall import Style, waterfall
+from haproxy_telemetry.demo.report import as_json, moved_lines, record_lines, trace_lines, verdict_lines
+from haproxy_telemetry.terminal.page import Page, headline
+from haproxy_telemetry.terminal.records import SpanRecord
+from haproxy_telemetry.terminal.waterfall import Style, waterfall
 
 CALLER = "00f067aa0ba902b7"
 UPSTREAM = f"00-{TRACE}-{id_of('haproxy-2', 'Server session')}-01"

@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanKind, StatusCode, format_span_id, format_tra
 
 from haproxy_telemetry.demo.decode import MAX_BODY, BadOtlpError, decode_request
 from haproxy_telemetry.demo.receiver import Receiver
-from haproxy_telemetry.demo.records import SpanRecord
+from haproxy_telemetry.terminal.records import SpanRecord
 
 PROTOBUF = "application/x-protobuf"
 

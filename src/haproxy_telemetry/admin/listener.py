@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Final, NamedTuple, final
+from typing import Final, NamedTuple, Protocol, final
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.admin")
 
@@ -32,6 +32,11 @@ ANSWER_S: Final = 10.0
 LINGER_S: Final = 0.5
 """Seconds after the answer for the peer to close: to close with bytes unread would reset the answer away."""
 
+IDLE_S: Final = 10.0
+"""Seconds without news after which a stream says that it is there: a peer that has gone without a word is noticed."""
+
+_STILL_HERE: Final = b":\n\n"  # a comment, in server-sent events
+
 _ACCEPT_PAUSE_S: Final = 0.2
 _TEXT: Final = "text/plain; charset=utf-8"
 
@@ -46,12 +51,26 @@ class Request(NamedTuple):
     origin: str = ""
 
 
+class Stream(Protocol):
+    """A body that has no end yet. All calls but that of ``wake`` come from the listener's thread."""
+
+    def open(self, wake: Callable[[], None]) -> None:
+        """The head is about to be written; ``wake`` says from any thread that there is something to send."""
+
+    def next_chunk(self) -> bytes:
+        """Return what comes next, empty if nothing is there now."""
+
+    def close(self) -> None:
+        """The peer has gone, or the listener ends."""
+
+
 class Response(NamedTuple):
-    """An answer."""
+    """An answer; with a ``stream``, the body goes on until one of both ends it."""
 
     status: int
     body: bytes
     content_type: str = _TEXT
+    stream: Stream | None = None
 
 
 Respond = Callable[[Request], Response]
@@ -75,9 +94,9 @@ def bind(host: str, port: int) -> socket.socket:
 
 @final
 class _Connection:
-    """Reads a head, writes an answer, waits for the end."""
+    """Reads a head, writes an answer, waits for the end; or goes on with a stream."""
 
-    __slots__ = ("deadline", "head", "lingers", "out", "sock")
+    __slots__ = ("deadline", "head", "lingers", "out", "sock", "stream")
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
         self.sock = sock
@@ -85,6 +104,7 @@ class _Connection:
         self.head = bytearray()
         self.out = memoryview(b"")
         self.lingers = False
+        self.stream: Stream | None = None
 
 
 @final
@@ -99,6 +119,9 @@ class Listener:
         self._selector = selectors.DefaultSelector()
         self._selector.register(sock, selectors.EVENT_READ)
         self._wake, self._woken = socket.socketpair()
+        self._wake.setblocking(False)
+        self._woken.setblocking(False)
+        self._roused = False
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="admin", daemon=True)
@@ -137,11 +160,16 @@ class Listener:
         for key, _ in self._selector.select(self._patience()):
             if key.fileobj is self._sock:
                 self._accept()
+            elif key.fileobj is self._woken:
+                self._go_on_with_streams()
             elif isinstance(key.data, _Connection) and key.data.sock in self._connections:
                 self._go_on(key.data)
         now = time.monotonic()
         for connection in [one for one in self._connections.values() if one.deadline <= now]:
-            self._drop(connection)
+            if connection.stream is not None and not connection.out:
+                self._send(connection, _STILL_HERE)
+            else:
+                self._drop(connection)
 
     def _patience(self) -> float | None:
         if not self._connections:
@@ -157,13 +185,15 @@ class Listener:
             _LOG.debug("connection reset", extra={"fields": {"error": error}})
             time.sleep(_ACCEPT_PAUSE_S)
             return
-        if len(self._connections) >= MAX_CONNECTIONS:
-            self._drop(next(iter(self._connections.values())))
+        if len(self._connections) >= MAX_CONNECTIONS:  # streams are fewer: their owner bounds them
+            self._drop(next(one for one in self._connections.values() if one.stream is None))
         sock.setblocking(False)
         connection = self._connections[sock] = _Connection(sock, time.monotonic() + HEAD_S)
         self._selector.register(sock, selectors.EVENT_READ, connection)
 
     def _drop(self, connection: _Connection) -> None:
+        if connection.stream is not None:
+            connection.stream.close()
         del self._connections[connection.sock]
         self._selector.unregister(connection.sock)
         connection.sock.close()
@@ -179,11 +209,36 @@ class Listener:
         except OSError:  # the peer has gone
             self._drop(connection)
 
+    def rouse(self) -> None:
+        """Look at the streams soon; from any thread. Once is enough until that has happened."""
+        if not self._roused:
+            self._roused = True
+            with suppress(OSError):  # full: it is awake; closed: there are no streams any more
+                self._wake.send(b"\0")
+
+    def _go_on_with_streams(self) -> None:
+        """Send one chunk to each that has none on its way; the next comes when it is written."""
+        with suppress(BlockingIOError):
+            self._woken.recv(64)
+        self._roused = False
+        for connection in list(self._connections.values()):
+            if connection.stream is not None and not connection.out:
+                chunk = self._next_chunk(connection.stream)
+                if chunk:
+                    self._send(connection, chunk)
+
+    def _next_chunk(self, stream: Stream) -> bytes:
+        try:
+            return stream.next_chunk()
+        except Exception as error:
+            self._report(error)
+            return b""
+
     def _read(self, connection: _Connection) -> None:
         data = connection.sock.recv(MAX_HEAD)
         if not data:
             self._drop(connection)
-        elif not connection.lingers:
+        elif not connection.lingers and connection.stream is None:
             connection.head += data
             self._look(connection)
 
@@ -209,15 +264,25 @@ class Listener:
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _answer(self, connection: _Connection, method: str, response: Response) -> None:
-        connection.out = memoryview(_encode(response, with_body=method != "HEAD"))
         connection.head = bytearray()
+        if response.stream is not None and method != "HEAD":
+            connection.stream = response.stream
+            connection.stream.open(self.rouse)
+        self._send(connection, _encode(response, with_body=method != "HEAD"))
+
+    def _send(self, connection: _Connection, data: bytes) -> None:
+        connection.out = memoryview(data)
         connection.deadline = time.monotonic() + ANSWER_S
         self._selector.modify(connection.sock, selectors.EVENT_WRITE, connection)
-        self._write(connection)
+        self._go_on(connection)
 
     def _write(self, connection: _Connection) -> None:
         connection.out = connection.out[connection.sock.send(connection.out) :]
-        if not connection.out:
+        if not connection.out and connection.stream is not None:
+            connection.deadline = time.monotonic() + IDLE_S
+            self._selector.modify(connection.sock, selectors.EVENT_READ, connection)
+            self.rouse()
+        elif not connection.out:
             connection.lingers = True
             connection.deadline = time.monotonic() + LINGER_S
             with suppress(OSError):
@@ -244,10 +309,11 @@ def _plain(status: HTTPStatus) -> Response:
 
 
 def _encode(response: Response, *, with_body: bool) -> bytes:
+    length = "" if response.stream is not None else f"Content-Length: {len(response.body)}\r\n"
     allow = "Allow: GET, HEAD\r\n" if response.status == HTTPStatus.METHOD_NOT_ALLOWED else ""
     head = (
         f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}\r\n"
-        f"Content-Type: {response.content_type}\r\nContent-Length: {len(response.body)}\r\n"
+        f"Content-Type: {response.content_type}\r\n{length}"
         f"{allow}Cache-Control: no-store\r\nConnection: close\r\n\r\n"
     )
     return head.encode("latin-1") + (response.body if with_body else b"")

@@ -16,12 +16,14 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from haproxy_telemetry.admin.guard import is_own_host, is_own_origin
 from haproxy_telemetry.admin.listener import Listener, Request, Response
 from haproxy_telemetry.admin.status import Inside, status_of
+from haproxy_telemetry.admin.tail import Encode, TraceStream
 from haproxy_telemetry.admin.vitals import Heartbeat, why_dead, why_not_ready
 from haproxy_telemetry.metrics.prometheus import MeasuredCollector
 from haproxy_telemetry.metrics.traffic import Traffic
 from haproxy_telemetry.otlp.ledger import ExportState
 from haproxy_telemetry.own.collect import Own
 from haproxy_telemetry.settings import TcpAddress
+from haproxy_telemetry.taps import Taps
 
 __all__ = ["Admin", "Inside", "Pages", "Sources"]
 
@@ -33,7 +35,8 @@ _PLAIN_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 class Sources(NamedTuple):
     """Where the pages' words come from; ``traffic`` if its metrics are wanted here.
 
-    ``inside`` is what ``/status`` tells, ``host`` the name in the address that was asked for.
+    ``inside`` is what ``/status`` tells, ``host`` the name in the address that was asked for, ``taps`` and
+    ``encode`` what ``/tail`` shows.
     """
 
     own: Own
@@ -43,6 +46,8 @@ class Sources(NamedTuple):
     export: Callable[[], ExportState]
     inside: Inside
     host: str
+    taps: Taps
+    encode: Encode
 
 
 @final
@@ -67,7 +72,9 @@ class Pages:
             return _health(why_not_ready(self._sources.listening(), self._sources.export(), self._now()))
         if request.path == "/status":
             return self._refusal(request) or self._status()
-        return Response(HTTPStatus.NOT_FOUND, b"here are /metrics, /livez, /readyz and /status\n")
+        if request.path == "/tail":
+            return self._refusal(request) or self._tail()
+        return Response(HTTPStatus.NOT_FOUND, b"here are /metrics, /livez, /readyz, /status and /tail\n")
 
     def _refusal(self, request: Request) -> Response | None:
         """What holds more than numbers is not for the web page of another site."""
@@ -80,6 +87,13 @@ class Pages:
     def _status(self) -> Response:
         status = status_of(self._sources.inside, self._sources.export(), self._now())
         return Response(HTTPStatus.OK, msgspec.json.encode(status) + b"\n", "application/json")
+
+    def _tail(self) -> Response:
+        inside = self._sources.inside
+        if self._sources.taps.full:
+            return Response(HTTPStatus.SERVICE_UNAVAILABLE, b"as many as may are watching already\n")
+        stream = TraceStream(self._sources.taps, self._sources.encode, inside.version, inside.started)
+        return Response(HTTPStatus.OK, b"", "text/event-stream; charset=utf-8", stream)
 
     def _metrics(self, accept: str) -> Response:
         """Exemplars are in OpenMetrics alone. The type is never what the peer wrote, but one of two."""

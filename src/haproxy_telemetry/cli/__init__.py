@@ -16,6 +16,7 @@ COMMANDS = {
     "serve": "Run the agent.",
     "config": "Write what HAProxy needs, for the version that runs here.",
     "doctor": "Say what is wrong with HAProxy's configuration.",
+    "tail": "Show traces in the terminal as they finish.",
     "decode": "Put SPOP frames into words, from hex or a capture.",
     "viewer": "Take OTLP in and show the traces, in a browser.",
     "demo": "Show traces of two HAProxies and an origin, on this machine.",

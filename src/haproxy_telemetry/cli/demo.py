@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from haproxy_telemetry.demo.files import DEFAULT_PROFILE, PROFILES
 
-if TYPE_CHECKING:
-    from haproxy_telemetry.demo.report import Page
-
 # What the demo needs beside the agent; the names of packages to import, not to install.
 NEEDED = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http", "opentelemetry.proto")
-FALLBACK_WIDTH = 100
 
 
 @click.command(
@@ -57,6 +51,7 @@ def demo(
         raise click.UsageError("--json needs --once: without it there is no end to print an object at")
     _check_packages()
     from haproxy_telemetry.demo import story
+    from haproxy_telemetry.terminal.page import page_of, say
 
     stream = sys.stderr if as_json else sys.stdout
     options = story.Options(
@@ -64,9 +59,9 @@ def demo(
         haproxy=haproxy,
         once=once,
         json=as_json,
-        page=partial(_page_of, stream),
-        say=partial(_say, stream),
-        put=partial(_say, sys.stdout),
+        page=partial(page_of, stream),
+        say=partial(say, stream),
+        put=partial(say, sys.stdout),
         echo=_echo if verbose else None,
         patience=timeout,
     )
@@ -84,30 +79,8 @@ def _check_packages() -> None:
             raise click.ClickException(f"the demo needs the package {name}: install the extra, haproxy-telemetry[demo]")
 
 
-def _page_of(stream: TextIO) -> Page:
-    """Return what the stream can show now: a terminal may change its width."""
-    from haproxy_telemetry.demo.report import Page
-    from haproxy_telemetry.demo.waterfall import Style
-
-    colour = stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-    return Page(shutil.get_terminal_size((FALLBACK_WIDTH, 24)).columns, Style(colour, _writes_blocks(stream)))
-
-
-def _writes_blocks(stream: TextIO) -> bool:
-    try:
-        "✔█▏…µ".encode(stream.encoding or "ascii")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
-def _say(stream: TextIO, line: str) -> None:
-    """Write a line at once; a character that the stream does not know becomes a question mark."""
-    encoding = stream.encoding or "ascii"
-    print(line.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
-
-
 def _echo(name: str, line: str) -> None:
-    from haproxy_telemetry.demo.waterfall import printable
+    from haproxy_telemetry.terminal.page import say
+    from haproxy_telemetry.terminal.waterfall import printable
 
-    _say(sys.stderr, f"  {name} | {printable(line)}")
+    say(sys.stderr, f"  {name} | {printable(line)}")

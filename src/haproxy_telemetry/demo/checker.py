@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from haproxy_telemetry.demo.records import SpanRecord
 from haproxy_telemetry.demo.shapes import Shape
+from haproxy_telemetry.terminal.records import SpanRecord
 
 # Attributes of a HAProxy's first span that only the record can tell, and the mark of a trace that nobody ended.
 ENDED, REASON, CAUSE = "haproxy.termination.state", "haproxy.termination.reason", "haproxy.termination.cause"

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from haproxy_telemetry.demo.records import AttributeValue, SpanRecord
+from haproxy_telemetry.terminal.records import AttributeValue, SpanRecord
 
 MAX_BODY = 16 * 1024 * 1024  # bytes, also when unpacked; the demo's requests have some kilobytes
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from haproxy_telemetry.demo.checker import Expectation, Problem, check_shape, check_trace
 from haproxy_telemetry.demo.client import TRACESTATE, USER_AGENT, Answer, Request
-from haproxy_telemetry.demo.records import SpanRecord, roots_of, services_of
 from haproxy_telemetry.demo.shapes import Shape
 from haproxy_telemetry.demo.topology import HAPROXIES, ORIGIN
+from haproxy_telemetry.terminal.records import SpanRecord, roots_of, services_of
 
 
 @dataclass(frozen=True, slots=True)

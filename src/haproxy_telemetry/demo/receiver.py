@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from haproxy_telemetry.demo.decode import MAX_BODY, BadOtlpError, decode_request
-from haproxy_telemetry.demo.records import SpanRecord
+from haproxy_telemetry.terminal.records import SpanRecord
 
 Sink = Callable[[list[SpanRecord]], None]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from haproxy_telemetry import __version__
@@ -12,8 +11,10 @@ from haproxy_telemetry.demo.checker import Problem
 from haproxy_telemetry.demo.counters import RecordCounters
 from haproxy_telemetry.demo.ports import USUAL_PORTS
 from haproxy_telemetry.demo.proof import Verdict
-from haproxy_telemetry.demo.records import SpanRecord, roots_of
-from haproxy_telemetry.demo.waterfall import Style, cut, format_duration, printable, waterfall
+from haproxy_telemetry.terminal.page import Page
+from haproxy_telemetry.terminal.page import trace_lines as page_lines
+from haproxy_telemetry.terminal.records import SpanRecord
+from haproxy_telemetry.terminal.waterfall import printable
 
 MAX_PROBLEMS = 12  # lines of one trace
 
@@ -35,19 +36,6 @@ _PROFILES = {
     "standard": "one event, and the record at the end",
     "zero-wait": "the record at the end, nothing before",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Where the words go: how wide it is, and what it can show."""
-
-    width: int
-    style: Style
-
-    def mark(self, ok: bool) -> str:
-        """Return a tick or a cross."""
-        text = ("✔" if ok else "✘") if self.style.unicode else ("ok" if ok else "!!")
-        return self.style.paint(text, "32" if ok else "31")
 
 
 def title() -> str:
@@ -130,32 +118,7 @@ def farewell_lines(ports: Mapping[str, int], page: Page) -> list[str]:
 
 def trace_lines(spans: list[SpanRecord], problems: list[Problem], when: datetime, page: Page) -> list[str]:
     """Return a trace: its headline, its waterfall, how it ended if not as usual, what is wrong with it."""
-    return [
-        headline(spans, when, page),
-        *waterfall(spans, page.width, page.style),
-        *ending_lines(spans, page),
-        *problem_lines("", problems, page),
-    ]
-
-
-def ending_lines(spans: list[SpanRecord], page: Page) -> list[str]:
-    """Return HAProxy's own words for the end of each stream that did not just end."""
-    told = [(span.service, span.attributes.get("haproxy.termination.reason")) for span in spans]
-    lines = dict.fromkeys(f"  {service}: {reason}" for service, reason in told if reason)
-    return [cut(printable(line), page.width, page.style) for line in lines]
-
-
-def headline(spans: list[SpanRecord], when: datetime, page: Page) -> str:
-    """Return ``12:03:11  GET /api/items  200  21.3ms  5b8e...c1``, the trace id whole where there is room."""
-    root = roots_of(spans)[0] if spans else None
-    if root is None:
-        return ""
-    whole = max(span.end_ns for span in spans) - min(span.start_ns for span in spans)
-    status = root.attributes.get("http.response.status_code", "-")
-    what = f"{root.attributes.get('http.request.method', root.name)} {root.attributes.get('url.path', '')}".strip()
-    duration = format_duration(whole) if page.style.unicode else format_duration(whole).replace("µ", "u")
-    line = f"{when:%H:%M:%S}  {printable(what)}  {status}  {duration}  {root.trace_id}"
-    return page.style.paint(cut(line, page.width, page.style), "1")
+    return [*page_lines(spans, when, page), *problem_lines("", problems, page)]
 
 
 def as_json(

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from haproxy_telemetry import haproxyconfig as hc
-from haproxy_telemetry.demo.records import SpanRecord
 from haproxy_telemetry.haproxyconfig import events
+from haproxy_telemetry.terminal.records import SpanRecord
 
 SERVER, CLIENT = "SERVER", "CLIENT"
 

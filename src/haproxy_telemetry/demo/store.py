@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from haproxy_telemetry.demo.records import SpanRecord
+from haproxy_telemetry.terminal.records import SpanRecord
 
 MAX_TRACES = 200
 MAX_SPANS = 500  # of one trace; the demo's have 21

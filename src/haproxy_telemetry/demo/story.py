@@ -30,12 +30,12 @@ from haproxy_telemetry.demo.files import demo_files, options_of
 from haproxy_telemetry.demo.ports import NoFreePortError, PortTakenError, free_ports, own_turn
 from haproxy_telemetry.demo.proof import Verdict, is_whole, judge, problems_of, trace_id_of, with_strays
 from haproxy_telemetry.demo.receiver import Receiver
-from haproxy_telemetry.demo.records import SpanRecord
-from haproxy_telemetry.demo.report import Page
 from haproxy_telemetry.demo.shapes import Shape, shape_of
 from haproxy_telemetry.demo.store import TraceStore
 from haproxy_telemetry.demo.topology import HAPROXIES, haproxy_environment, start_all
 from haproxy_telemetry.haproxyconfig import PROXY
+from haproxy_telemetry.terminal.page import Page
+from haproxy_telemetry.terminal.records import SpanRecord
 
 QUIET_SECONDS = 1.0  # a trace that did not grow for so long is shown as it is
 TICK_SECONDS = 0.2

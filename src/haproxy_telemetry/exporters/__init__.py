@@ -6,6 +6,7 @@ from haproxy_telemetry.exporters.factory import (
     LogExporter,
     WatchedExporter,
     check_file,
+    json_encoder,
     make_exporter,
 )
 from haproxy_telemetry.exporters.traffic import Outlets, OutletSettings, open_outlets, read_outlets
@@ -22,6 +23,7 @@ __all__ = [
     "Outlets",
     "WatchedExporter",
     "check_file",
+    "json_encoder",
     "make_exporter",
     "open_outlets",
     "read_outlets",

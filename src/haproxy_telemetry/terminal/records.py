@@ -1,4 +1,4 @@
-"""What the demo knows of a span: plain values, whoever sent it and however it was encoded."""
+"""What is known of a span that is to be drawn: plain values, whoever sent it and however it was encoded."""
 
 from __future__ import annotations
 

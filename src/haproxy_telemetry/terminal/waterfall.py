@@ -12,7 +12,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from haproxy_telemetry.demo.records import SpanRecord, is_phase, roots_of, services_of
+from haproxy_telemetry.terminal.records import SpanRecord, is_phase, roots_of, services_of
 
 MIN_BAR = 8  # cells; with less of them a bar says nothing
 MAX_BAR = 60

@@ -8,8 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.samples import BEGIN, MS, changed, id_of, whole_trace
-from haproxy_telemetry.demo.records import PHASES, SpanRecord, is_phase
-from haproxy_telemetry.demo.waterfall import DURATION_CELLS, Style, cells, cut, format_duration, printable, waterfall
+from haproxy_telemetry.terminal.records import PHASES, SpanRecord, is_phase
+from haproxy_telemetry.terminal.waterfall import (
+    DURATION_CELLS,
+    Style,
+    cells,
+    cut,
+    format_duration,
+    printable,
+    waterfall,
+)
 
 
 def span(span_id: str, parent_id: str, start_ms: int, end_ms: int, name: str = "", service: str = "s") -> SpanRecord:
