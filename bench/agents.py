@@ -117,6 +117,16 @@ def exporting(receiver_port: int) -> dict[str, str]:
     }
 
 
+def full_flags(records: int) -> list[str]:
+    """Return the flags that make the agent take records and serve its pages."""
+    return ["--records", f"udp:{LOOPBACK}:{records}", "--admin", f"{LOOPBACK}:{free_port()}"]
+
+
+def full_env() -> dict[str, str]:
+    """Return the variables that export metrics and logs too: with :func:`full_flags`, all features."""
+    return {"OTEL_METRICS_EXPORTER": "otlp,prometheus", "OTEL_LOGS_EXPORTER": "otlp"}
+
+
 def sampled(share: float) -> dict[str, str]:
     """Return the variables that sample this share of new traces."""
     if share == 1:

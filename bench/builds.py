@@ -46,7 +46,17 @@ def make_builds() -> dict[str, Build]:
     return builds
 
 
+def best_build(builds: dict[str, Build]) -> Build:
+    """Return the one that people run where there is a compiler."""
+    return builds.get("compiled", builds["interpreted"])
+
+
 def _install(folder: Path, pure: str) -> None:
+    """Install into ``folder``, unless what is there is younger than all that it was made of."""
+    made_of = [*(ROOT / "src").rglob("*.py"), ROOT / "pyproject.toml", ROOT / "hatch_build.py"]
+    mark = folder / "made"
+    if mark.exists() and mark.stat().st_mtime > max(path.stat().st_mtime for path in made_of):
+        return
     shutil.rmtree(folder, ignore_errors=True)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
     done = subprocess.run(
@@ -58,3 +68,4 @@ def _install(folder: Path, pure: str) -> None:
     )
     if done.returncode:
         raise FailedError(f"the agent cannot be installed: {done.stderr[-2000:]}")
+    mark.touch()

@@ -1,30 +1,32 @@
 """The pure core in a loop: bytes of HAProxy in, bytes of the ACK and bytes of OTLP out; microseconds of CPU a frame.
 
 No socket, no thread, no compression: what is left is the work of this project's own code on a frame. The frames are
-those of transactions of the mapping of eight events, nine spans each.
+those of scenarios.py.
 
-    python bench/core_loop.py                         # the sources, interpreted
-    PYTHONPATH=build/compiled python bench/core_loop.py   # after `make test-compiled`
+    PYTHONPATH=. python bench/core_loop.py                  # the sources, interpreted
+    PYTHONPATH=build/compiled:. python bench/core_loop.py   # after `make test-compiled`
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+import struct
+from itertools import product
 from time import process_time
 from typing import Final, NamedTuple, final
 
+from bench.scenarios import COMPACT, SEED, Scenario, parse_frames
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.cli.version import how_it_runs
 from haproxy_telemetry.otlp.encode import encode_span
 from haproxy_telemetry.otlp.ledger import CloseReport
 from haproxy_telemetry.sampling import Sampler, Sampling, threshold_of
 from haproxy_telemetry.session import Session
-from haproxy_telemetry.spop import Message, Pair, Scope
+from haproxy_telemetry.spop import Scope
 from haproxy_telemetry.spop.frames import FIN, Frame, FrameType, serialize_frame
 from haproxy_telemetry.spop.handshake import VERSION
-from haproxy_telemetry.spop.messages import serialize_messages, serialize_pairs
+from haproxy_telemetry.spop.messages import serialize_pairs
 from haproxy_telemetry.spop.scalars import Uint32
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.assembler import Assembler
@@ -35,7 +37,9 @@ from haproxy_telemetry.trace.spans import FinishedTrace
 TRANSACTIONS: Final = 2000
 REPEATS: Final = 5
 SECOND: Final = 1_000_000_000
-NAME: Final = b"opentracing:"
+HEX: Final = "0123456789abcdef"
+
+KNOWN: Final = {scenario.name: scenario for scenario in (SEED, COMPACT)}
 
 HELLO: Final = serialize_frame(
     Frame(
@@ -55,79 +59,22 @@ HELLO: Final = serialize_frame(
 )
 
 
-def seed(number: int) -> list[list[Message]]:
-    """Return the messages of the eight events of one transaction, as HAProxy sends them for the mapping."""
-    key = b"%08x-0000-4000-8000-%012x" % (number, number)
-
-    def message(name: bytes, *pairs: Pair) -> Message:
-        return Message(NAME + name, ((b"id", key), *pairs))
-
-    def span(name: bytes, relation: bytes, of: bytes) -> tuple[Pair, Pair]:
-        return (b"span", name), (relation, of)
-
-    tags = (
-        (b"tag", b"http.method"), (b"", b"GET"),
-        (b"tag", b"http.url"), (b"", b"/api/v1/orders/1234567?expand=items"),
-        (b"tag", b"http.version"), (b"", b"HTTP/"), (b"", b"1.1"),
-    )  # fmt: skip
-    return [
-        [
-            message(
-                b"client_session_start",
-                (b"span", b"HAProxy session"),
-                (b"baggage", b"haproxy_id"),
-                (b"", key),
-                *span(b"Client session", b"child-of", b"HAProxy session"),
-            )
-        ],
-        [message(b"frontend_tcp_request", *span(b"Frontend TCP request", b"child-of", b"Client session"))],
-        [
-            message(
-                b"frontend_http_request",
-                *span(b"Frontend HTTP request", b"follows-from", b"Frontend TCP request"),
-                *tags,
-                (b"finish", b"Frontend TCP request"),
-            )
-        ],
-        [
-            message(
-                b"backend_tcp_request",
-                *span(b"Backend TCP request", b"follows-from", b"Frontend HTTP request"),
-                (b"finish", b"Frontend HTTP request"),
-            )
-        ],
-        [
-            message(
-                b"backend_http_request",
-                *span(b"Backend HTTP request", b"follows-from", b"Backend TCP request"),
-                (b"finish", b"Backend TCP request"),
-            )
-        ],
-        [
-            message(
-                b"server_session_start",
-                *span(b"Server session", b"child-of", b"HAProxy session"),
-                (b"finish", b"Backend HTTP request"),
-            )
-        ],
-        [message(b"tcp_response", *span(b"TCP response", b"child-of", b"Server session"))],
-        [
-            message(
-                b"http_response",
-                *span(b"HTTP response", b"follows-from", b"TCP response"),
-                (b"tag", b"http.status_code"),
-                (b"", 200),
-                (b"finish", b"TCP response"),
-            ),
-            message(b"server_session_end", (b"finish", b"HTTP response"), (b"finish", b"Server session")),
-            message(b"client_session_end", (b"finish", b"*")),
-        ],
-    ]
+def transaction(scenario: Scenario, number: int) -> list[bytes]:
+    """Return the payloads of one transaction: what HAProxy sent, with ids of its own."""
+    frames = parse_frames(scenario.path.read_text())
+    return frames.filled(tuple(renumbered(value, number) for value in frames.values))
 
 
-def notify(stream: int, frame: int, messages: list[Message]) -> bytes:
-    """Return a NOTIFY with its length."""
-    return serialize_frame(Frame(FrameType.NOTIFY, FIN, stream, frame, serialize_messages(messages)))
+def renumbered(value: str, number: int) -> str:
+    """Return a value of the recorded transaction as another one has it: its last eight hex digits are the number."""
+    digits = iter(f"{number:08x}")
+    places = [i for i, c in enumerate(value) if c in HEX][-8:]
+    return "".join(next(digits) if i in places else c for i, c in enumerate(value))
+
+
+def notify(stream: int, frame: int, payload: bytes) -> bytes:
+    """Return a NOTIFY with its length; ids below 240 are one byte each."""
+    return struct.pack(">IBIBB", 7 + len(payload), FrameType.NOTIFY, FIN, stream, frame) + payload
 
 
 @final
@@ -180,23 +127,23 @@ def run(reads: list[bytes], frames: int, ratio: float) -> Result:
     return Result(took * 1e6 / frames, frames, exporter.spans, exporter.size, acks)
 
 
-def batches(
-    in_flight: int, transactions: int, scenario: Callable[[int], list[list[Message]]]
-) -> tuple[list[bytes], int]:
+def batches(in_flight: int, transactions: int, scenario: Scenario) -> tuple[list[bytes], int]:
     """Return the reads, each with a frame of ``in_flight`` transactions, as on a busy connection."""
     reads: list[bytes] = []
     frames = 0
     for first in range(0, transactions, in_flight):
-        streams = [(number % 100 + 1, scenario(number)) for number in range(first, first + in_flight)]
+        streams = [(number % 100 + 1, transaction(scenario, number)) for number in range(first, first + in_flight)]
         for event in range(len(streams[0][1])):
-            reads.append(b"".join([notify(stream, event + 1, messages[event]) for stream, messages in streams]))
+            reads.append(b"".join([notify(stream, event + 1, payloads[event]) for stream, payloads in streams]))
             frames += len(streams)
     return reads, frames
 
 
-def best(in_flight: int, ratio: float, transactions: int = TRANSACTIONS, repeats: int = REPEATS) -> Result:
+def best(
+    scenario: Scenario, in_flight: int, ratio: float, transactions: int = TRANSACTIONS, repeats: int = REPEATS
+) -> Result:
     """Return the run that took least."""
-    reads, frames = batches(in_flight, transactions, seed)
+    reads, frames = batches(in_flight, transactions, scenario)
     return min([run(reads, frames, ratio) for _ in range(repeats)])
 
 
@@ -205,12 +152,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--in-flight", type=int, default=8, help="frames in a read")
     parser.add_argument("--sampled", type=float, action="append", help="the share of traces that is sampled")
+    parser.add_argument("--scenario", choices=KNOWN, action="append", help="which frames; seed unless said")
     parser.add_argument("--transactions", type=int, default=TRANSACTIONS)
     parser.add_argument("--repeats", type=int, default=REPEATS)
     chosen = parser.parse_args()
-    for ratio in chosen.sampled or [1.0, 0.1, 0.0]:
-        result = best(chosen.in_flight, ratio, chosen.transactions, chosen.repeats)
-        said = {"hot_path": how_it_runs(), "scenario": "seed", "in_flight": chosen.in_flight, "sampled": ratio}
+    for name, ratio in product(chosen.scenario or ["seed"], chosen.sampled or [1.0, 0.1, 0.0]):
+        result = best(KNOWN[name], chosen.in_flight, ratio, chosen.transactions, chosen.repeats)
+        said = {"hot_path": how_it_runs(), "scenario": name, "in_flight": chosen.in_flight, "sampled": ratio}
         print(json.dumps({**said, **result._asdict(), "us": round(result.us, 3)}))
 
 

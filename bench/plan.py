@@ -11,7 +11,10 @@ class Plan:
 
     rounds: int
     wire_seconds: float
-    core_seconds: float
+    latency_seconds: float
+    core_transactions: int
+    core_repeats: int
+    counted_transactions: int
     proxy_rounds: int
     proxy_seconds: float
     live_traces: tuple[int, int]
@@ -23,7 +26,10 @@ class Plan:
 FULL = Plan(
     rounds=5,
     wire_seconds=1.5,
-    core_seconds=1.0,
+    latency_seconds=5.0,
+    core_transactions=2000,
+    core_repeats=7,
+    counted_transactions=200,
     proxy_rounds=3,
     proxy_seconds=5.0,
     live_traces=(10_000, 100_000),
@@ -35,7 +41,10 @@ FULL = Plan(
 QUICK = Plan(
     rounds=2,
     wire_seconds=0.3,
-    core_seconds=0.2,
+    latency_seconds=1.0,
+    core_transactions=400,
+    core_repeats=3,
+    counted_transactions=0,
     proxy_rounds=1,
     proxy_seconds=1.0,
     live_traces=(1_000, 10_000),

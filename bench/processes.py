@@ -116,6 +116,11 @@ class Process:
             time.sleep(POLL)
         return time.monotonic()
 
+    def kill(self) -> None:
+        """End it at once."""
+        self._popen.kill()
+        self._popen.wait()
+
     def stop(self) -> None:
         """Ask it to end, and make it end if it does not."""
         if self._popen.poll() is None:
@@ -127,7 +132,13 @@ class Process:
             self._popen.wait()
 
 
-def run(command: Sequence[str | Path], *, cores: set[int] | None = None, patience: float = PATIENCE) -> str:
+def run(
+    command: Sequence[str | Path],
+    *,
+    cores: set[int] | None = None,
+    env: Mapping[str, str] | None = None,
+    patience: float = PATIENCE,
+) -> str:
     """Run a program to its end; return what it printed. Raises :class:`FailedError`."""
     done = subprocess.run(
         list(map(str, command)),
@@ -135,7 +146,7 @@ def run(command: Sequence[str | Path], *, cores: set[int] | None = None, patienc
         text=True,
         timeout=patience,
         check=False,
-        env=clean_environment(),
+        env=clean_environment() | dict(env or {}),
         preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
     )
     if done.returncode:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from haproxy_versions import HaproxyVersion, discover
 
-from bench.processes import LOOPBACK, run
+from bench.agents import Bench
+from bench.processes import LOOPBACK, Process, free_port, run
 
 ORIGIN = """\
 global
@@ -79,3 +82,51 @@ def write_example(
         with (folder / "haproxy.cfg").open("a") as file:
             file.write(f"\ndefaults\n    mode http\n    timeout client 5s\n\nfrontend origin-itself{inner}")
     subprocess.run([*version.command, "-c", "-f", "haproxy.cfg"], cwd=folder, check=True, capture_output=True)
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A HAProxy that runs: ``port`` takes requests."""
+
+    port: int
+    process: Process
+
+
+def start_origin(bench: Bench, version: HaproxyVersion) -> int:
+    """Start a HAProxy that answers everything by itself; return its port. It is far from being what limits."""
+    port = free_port()
+    folder = make_folder(bench.folder, "origin")
+    (folder / "haproxy.cfg").write_text(ORIGIN.format(origin=f"{LOOPBACK}:{port}"))
+    _start(bench, version, folder, port)
+    return port
+
+
+def start_untraced(bench: Bench, version: HaproxyVersion, origin: int) -> Proxy:
+    """Start a HAProxy without a word about tracing."""
+    port = free_port()
+    folder = make_folder(bench.folder, "untraced")
+    text = UNTRACED.format(front=f"{LOOPBACK}:{port}", origin=f"{LOOPBACK}:{origin}")
+    (folder / "haproxy.cfg").write_text(text)
+    return Proxy(port, _start(bench, version, folder, port))
+
+
+def start_traced(
+    bench: Bench, version: HaproxyVersion, profile: str, *, agent: int, records: int, origin: int
+) -> Proxy:
+    """Start a HAProxy with the profile as it is written for its version."""
+    port = free_port()
+    folder = make_folder(bench.folder, profile)
+    address = f"{LOOPBACK}:{agent}"
+    write_example(folder, version, profile, agent=address, records=records, front=port, origin=origin)
+    return Proxy(port, _start(bench, version, folder, port))
+
+
+def _start(bench: Bench, version: HaproxyVersion, folder: Path, port: int) -> Process:
+    process = bench.start("haproxy", [*version.command, "-db", "-f", "haproxy.cfg"], folder=folder)
+    process.wait_listening(port)
+    return process
+
+
+def make_folder(parent: Path, name: str) -> Path:
+    """Return a new folder for one program."""
+    return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent))

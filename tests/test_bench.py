@@ -15,14 +15,20 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from bench import core, haproxy
 from bench.agents import listen_text, sampled, totals
 from bench.bars import BARS, Bar, judge
+from bench.core import parse_loop
+from bench.haproxy import Round, Series
 from bench.load import Load, parse_loaded
+from bench.machine import processor_of
 from bench.native import SOURCES
 from bench.processes import FailedError
 from bench.receiver import Inbox, count_items
 from bench.results import Table, ratio_of_rounds
 from bench.scenarios import SCENARIOS, Scenario, parse_frames, write_frames
+from bench.soak import Soaked, told
+from bench.wrk import Requested, parse_wrk
 from haproxy_telemetry.service import make_agent
 from haproxy_telemetry.session import Session
 from haproxy_telemetry.settings import Settings
@@ -43,7 +49,8 @@ def test_the_agent_understands_every_recorded_frame(scenario: Scenario) -> None:
         agent.carry_out()
     agent.close(100)
     assert [len(trace.spans) for trace in kept.traces] == [scenario.spans]
-    assert {what for what, _ in stats.snapshot()} <= {"frames", "handshakes", "frames_answered", "traces_incomplete"}
+    troubles = {"dsl_problems", "messages_skipped", "frames_dropped", "internal_errors", "protocol_errors"}
+    assert not {what for what, _ in stats.snapshot()} & troubles
 
 
 HELLO = (
@@ -199,3 +206,77 @@ def test_the_command_says_what_parts_there_are() -> None:
     done = subprocess.run([sys.executable, "-m", "bench", "--help"], capture_output=True, text=True, check=True,
                           cwd=SOURCES.parent.parent, env={"PYTHONPATH": "scripts"})  # fmt: skip
     assert "wire" in done.stdout
+
+
+WRK = """\
+Running 5s test @ http://127.0.0.1:8000/
+  1 threads and 64 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     1.53ms  600.10us  12.55ms   77.00%
+    Req/Sec    42.11k     2.00k   45.00k    70.00%
+  Latency Distribution
+     50%  750.00us
+     75%    1.90ms
+     90%    2.20ms
+     99%    1.02s
+  209812 requests in 5.01s, 25.01MB read
+  Socket errors: connect 0, read 2, write 0, timeout 1
+  Non-2xx or 3xx responses: 4
+Requests/sec:  41878.10
+Transfer/sec:      5.00MB
+"""
+
+
+def test_what_wrk_prints_is_read() -> None:
+    seen = parse_wrk(WRK)
+    assert (seen.requests, seen.requests_per_s, seen.p50_ms, seen.p99_ms, seen.bad) == (
+        209812,
+        41878.1,
+        0.75,
+        1020.0,
+        7,
+    )
+    with pytest.raises(ValueError, match="did not say"):
+        parse_wrk("unable to connect")
+
+
+def test_the_loops_lines_are_read_and_held_against_the_bar() -> None:
+    def line(scenario: str, share: float, us: float) -> str:
+        return json.dumps({"scenario": scenario, "sampled": share, "frames": 80, "us": us, "spans": 0})
+
+    text = "\n".join([line(s, share, us) for s in ("seed", "compact") for share, us in ((1.0, 4.0), (0.1, 1.0))])
+    looped = parse_loop("compiled", text) + parse_loop("interpreted", text.replace("4.0", "9.0"))
+    assert core.figures(looped) == {"sampled": {"seed": 0.25, "compact": 0.25}}
+
+
+def test_spans_are_lost_by_whichever_account_has_more() -> None:
+    def soaked(expected: int, received: int, exported: int, lost: int) -> int:
+        return Soaked("3.2", "standard", 1, 0, 60, expected, received, {"exported": exported, "lost": lost}).lost
+
+    assert soaked(100, 103, 103, 0) == 0
+    assert soaked(100, 90, 90, 0) == 10
+    assert soaked(100, 101, 105, 0) == 4
+    assert soaked(100, 100, 100, 3) == 3
+    assert told({"exported": 1, "spans_dropped.queue_full": 1200}) == "`spans_dropped.queue_full` 1,200"
+    assert told({"exported": 1}) == "nothing lost"
+
+
+def test_cases_are_compared_with_those_of_the_same_rounds() -> None:
+    def series(profile: str, who: str, *rates: float) -> Series:
+        seen = [Requested(100, rate, 1.0, 2.0, 0) for rate in rates]
+        return Series("3.2", profile, who, tuple(Round(one, 10.0, 5.0) for one in seen))
+
+    every = [
+        series("untraced", "", 100, 200), series("zero-wait", "floor", 90, 190), series("zero-wait", "agent", 80, 180),
+        series("standard", "floor", 50, 100), series("standard", "agent", 45, 90),
+        series("detailed", "floor", 20, 40), series("detailed", "agent", 10, 20),
+    ]  # fmt: skip
+    figures = haproxy.figures(every)
+    assert figures["proxy_asks"] == {"3.2 standard": 0.9, "3.2 detailed": 0.5}
+    assert figures["proxy_zero_wait"]["3.2"] == pytest.approx(0.85)
+    assert haproxy.tables(every)[0].rows[-1][:4] == ("detailed", "agent", "15", "0.10 ×")
+
+
+def test_a_machine_is_named_also_where_its_processor_is_not() -> None:
+    assert processor_of("model name\t: AMD EPYC\nflags\t: fpu hypervisor\n") == "AMD EPYC (virtual)"
+    assert processor_of("processor : 0\n")
