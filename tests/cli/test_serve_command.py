@@ -138,6 +138,19 @@ def test_check_says_where_each_setting_comes_from(serve: Serve, tmp_path: Path) 
     ]
 
 
+@pytest.mark.parametrize(
+    ("protocol", "target"),
+    [
+        ("grpc", "http://localhost:4317 by grpc"),
+        ("http/json", "http://localhost:4318/v1/traces by http/json"),
+        ("", "http://localhost:4318/v1/traces by http/protobuf"),
+    ],
+)
+def test_check_knows_all_protocols(serve: Serve, protocol: str, target: str) -> None:
+    result = serve("--check", environ={"OTEL_EXPORTER_OTLP_PROTOCOL": protocol})
+    assert f"traces go to {target}." in result.stdout
+
+
 def test_check_says_where_otlp_goes_and_keeps_its_secrets(serve: Serve) -> None:
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_HEADERS": "key=secret"}
     result = serve("--check", environ=environ)

@@ -95,7 +95,7 @@ def test_the_agent_and_the_endpoint_are_asked(cfg: Path, taken: str) -> None:
     assert result.exit_code == 0, result.output
     assert f"✔ agent 127.0.0.1:{agent.port} answers SPOP hello (2.0, 16380 bytes," in result.stdout
     assert f"✔ records are taken at udp:{taken}\n" in result.stdout
-    assert f"✔ OTLP {endpoint}/v1/traces accepts spans\n" in result.stdout
+    assert f"✔ OTLP {endpoint}/v1/traces accepts spans by http/protobuf\n" in result.stdout
 
 
 def test_nobody_is_there(cfg: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_record_that_goes_elsewhere_is_one_line_for_both_findings(cfg: Path) -
 
 def test_a_variable_of_opentelemetry_that_is_wrong(cfg: Path, taken: str) -> None:
     cfg.write_text(replaced(replaced(PROXY, "agent1 127.0.0.1:7000", "agent1 fd@3"), "127.0.0.1:7514", taken))
-    result = doctor(cfg, "--records", f"udp:{taken}", "--json", OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+    result = doctor(cfg, "--records", f"udp:{taken}", "--json", OTEL_EXPORTER_OTLP_PROTOCOL="pigeon")
     report = json.loads(result.stdout)
     assert [finding["id"] for finding in report["findings"]] == ["otlp-settings"]
     assert "OTEL_EXPORTER_OTLP_PROTOCOL" in report["findings"][0]["words"]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from grpc import StatusCode
 
 from haproxy_telemetry.doctor.probes import (
     HELLO,
@@ -25,6 +26,7 @@ from haproxy_telemetry.doctor.probes import (
 from haproxy_telemetry.otlp.settings import read_otlp_settings
 from haproxy_telemetry.settings.address import TcpAddress, UdpAddress, UnixAddress
 from haproxy_telemetry.spop import HealthChecked
+from otlp.grpc_receiver import ok, receiving_grpc, refuse
 from otlp.receiver import answer, hang, raw, receiving
 from peer.recording_agent import RecordingAgent
 from spop.captures import frames_from_haproxy
@@ -162,10 +164,12 @@ def test_who_takes_records(tmp_path: Path) -> None:
     assert takes_records(UdpAddress("192.0.2.1", 7514)) is None
 
 
+@pytest.mark.parametrize("protocol", ["http/protobuf", "http/json"])
 @pytest.mark.parametrize("compression", ["gzip", "none"])
-def test_the_receiver_gets_a_request_without_spans(compression: str) -> None:
+def test_the_receiver_gets_a_request_without_spans(protocol: str, compression: str) -> None:
     with receiving() as receiver:
         environ = {
+            "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.server_port}",
             "OTEL_EXPORTER_OTLP_COMPRESSION": compression,
         }
@@ -190,6 +194,19 @@ def test_a_receiver_that_does_not_take_it(behaviour, problem: str) -> None:  # t
         found = ask_otlp(read_otlp_settings(environ), 0.3)
     assert found
     assert found.startswith(problem)
+
+
+def test_a_receiver_by_grpc() -> None:
+    with receiving_grpc(refuse(StatusCode.UNAUTHENTICATED, "who are you?"), ok) as receiver:
+        environ = {
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.port}",
+        }
+        settings = read_otlp_settings(environ)
+        assert ask_otlp(settings, 5) == "it answers gRPC UNAUTHENTICATED (who are you?)"
+        assert ask_otlp(settings, 5) == ""
+    assert [request.spans for request in receiver.requests] == [[], []]
+    assert "refused" in ask_otlp(settings, 5)
 
 
 def test_a_program_that_is_not_haproxy(tmp_path: Path) -> None:

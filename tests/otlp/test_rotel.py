@@ -20,6 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from haproxy_telemetry.exporters import CloseReport, make_exporter
 from haproxy_telemetry.otlp.encode import encode_request, encode_resource, encode_span
+from haproxy_telemetry.otlp.settings import GRPC, PROTOCOLS
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.spans import Blob, FinishedTrace
 
@@ -50,8 +51,8 @@ def free_ports(number: int) -> list[int]:
 
 
 @contextmanager
-def rotel_before(sink: Receiver, folder: Path) -> Iterator[int]:
-    """Run rotel until the test ends; give the port on which it receives OTLP/HTTP."""
+def rotel_before(sink: Receiver, folder: Path) -> Iterator[dict[str, str]]:
+    """Run rotel until the test ends; give the endpoint on which it receives each protocol."""
     spec = find_spec("rotel")
     if spec is None or spec.origin is None:
         pytest.skip("the package rotel is not installed (there is no wheel for this platform)")
@@ -74,7 +75,7 @@ def rotel_before(sink: Receiver, folder: Path) -> Iterator[int]:
         )
     try:
         wait_until_listening(http, process, folder)
-        yield http
+        yield {protocol: f"http://127.0.0.1:{grpc if protocol == GRPC else http}" for protocol in PROTOCOLS}
     finally:
         process.terminate()
         try:
@@ -99,12 +100,16 @@ def by_id(spans: list[Span]) -> list[Span]:
 
 
 @pytest.mark.parametrize("compression", ["gzip", "none"])
-def test_a_collector_not_written_here_understands_and_passes_on_every_field(compression: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_collector_not_written_here_understands_and_passes_on_every_field(
+    protocol: str, compression: str, tmp_path: Path
+) -> None:
     plain = FinishedTrace(None, tuple(a_span(number) for number in range(1, 4)))
     rich = FinishedTrace(b"shop", (a_span(4, attributes=VALUES), a_span(5, parent_span_id=b"", status=0, events=())))
-    with receiving() as sink, rotel_before(sink, tmp_path) as port:
+    with receiving() as sink, rotel_before(sink, tmp_path) as endpoints:
         environ = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+            "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": endpoints[protocol],
             "OTEL_EXPORTER_OTLP_COMPRESSION": compression,
             "OTEL_SERVICE_NAME": "edge",
         }

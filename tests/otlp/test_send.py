@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import socket
-import ssl
-import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 
 import pytest
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # it ships no types
@@ -491,43 +486,6 @@ def until(met: object, timeout_s: float = 10.0) -> None:
     while not met():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.005)
-
-
-# TLS
-
-
-@contextmanager
-def certificate(folder: Path) -> Iterator[tuple[Path, Path]]:
-    if shutil.which("openssl") is None:
-        pytest.skip("no openssl command to make a certificate with")
-    key, cert = folder / "key.pem", folder / "cert.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=localhost"]
-    san = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
-    subprocess.run([*command, *san], check=True, capture_output=True, timeout=60)
-    yield key, cert
-
-
-def test_tls_with_an_own_authority_and_a_client_certificate(tmp_path: Path) -> None:
-    with certificate(tmp_path) as (key, cert):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(cert, key)
-        context.load_verify_locations(cert)
-        context.verify_mode = ssl.CERT_REQUIRED  # the client must show one too
-        ca = {"OTEL_EXPORTER_OTLP_CERTIFICATE": str(cert)}
-        client = {"OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": str(cert), "OTEL_EXPORTER_OTLP_CLIENT_KEY": str(key)}
-        with receiving(tls=context) as server:
-            url = f"https://127.0.0.1:{server.server_port}"
-            assert send_one(url, ca | client) == CloseReport(1, {})
-            assert send_one(url, ca) == CloseReport(0, {"retries_exhausted": 1})  # no client certificate
-            assert send_one(url, client) == CloseReport(0, {"retries_exhausted": 1})  # a server nobody vouches for
-
-
-def send_one(url: str, environ: Mapping[str, str]) -> CloseReport:
-    stats = Stats()
-    exporter = exporter_to(url, stats, retry=SHORT, environ=environ)
-    exporter.export(a_trace(1))
-    until(lambda: stats.get("spans_exported") + stats.get("spans_dropped", "retries_exhausted") == 1)
-    return exporter.close(LONG_S)
 
 
 def test_the_state_tells_success_from_failure() -> None:

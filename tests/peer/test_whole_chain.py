@@ -8,6 +8,7 @@ import pytest
 from haproxy_versions import HaproxyVersion
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from haproxy_telemetry.otlp.settings import PROTOCOLS
 from otlp.receiver import Receiver, receiving
 from otlp.test_rotel import rotel_before
 from peer.configurations import DETAILED, NINE_SPANS, traced
@@ -29,15 +30,22 @@ def parents(spans: list[Span]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("compression", ["gzip", "none"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_request_is_a_trace_behind_a_collector(
-    start_haproxy: StartHaproxy, start_agent: StartAgent, origin: Origin, tmp_path: Path, compression: str
+    start_haproxy: StartHaproxy,
+    start_agent: StartAgent,
+    origin: Origin,
+    tmp_path: Path,
+    protocol: str,
+    compression: str,
 ) -> None:
-    with receiving() as sink, rotel_before(sink, tmp_path) as collector:
+    with receiving() as sink, rotel_before(sink, tmp_path) as endpoints:
         port = free_port()
         agent = start_agent(
             export="otlp",
             env={
-                "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector}",
+                "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+                "OTEL_EXPORTER_OTLP_ENDPOINT": endpoints[protocol],
                 "OTEL_EXPORTER_OTLP_COMPRESSION": compression,
                 "OTEL_BSP_SCHEDULE_DELAY": "50",
             },

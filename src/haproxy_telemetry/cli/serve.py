@@ -104,8 +104,8 @@ def _sampler(settings: Settings) -> str:
         raise WrongSettings(str(error)) from error
 
 
-def _export_target(settings: Settings) -> str:
-    """Return the URL that OTLP goes to, ``""`` for the other exporters. Headers are secrets and not shown."""
+def _export_target(chosen: Settings) -> str:
+    """Return where OTLP goes and how, ``""`` for the other exporters. Headers are secrets and not shown."""
     from haproxy_telemetry.exporters import read_outlets
     from haproxy_telemetry.otlp.resource import read_resource_attributes
     from haproxy_telemetry.otlp.settings import read_batch_limits, read_otlp_settings
@@ -117,10 +117,11 @@ def _export_target(settings: Settings) -> str:
         read_propagators(os.environ)
         read_resource_attributes(os.environ, "check")
         read_outlets(os.environ, "check")
-        if settings.export.to != "otlp":
+        if chosen.export.to != "otlp":
             return ""
         read_batch_limits(os.environ)
-        return read_otlp_settings(os.environ).url
+        settings = read_otlp_settings(os.environ)
+        return f"{settings.shown_url} by {settings.protocol}"
     except (ExportConfigError, PropagatorsError) as error:
         raise WrongSettings(f"environment: {error}") from error
 

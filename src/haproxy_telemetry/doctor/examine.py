@@ -29,7 +29,7 @@ from haproxy_telemetry.doctor.probes import (
 from haproxy_telemetry.doctor.proxies import Proxy, Server
 from haproxy_telemetry.doctor.setup import Setup
 from haproxy_telemetry.doctor.version import Version
-from haproxy_telemetry.otlp.settings import read_otlp_settings
+from haproxy_telemetry.otlp.settings import GRPC, read_otlp_settings
 from haproxy_telemetry.otlp.variables import ExportConfigError
 from haproxy_telemetry.settings.address import RecordsAddress
 
@@ -186,7 +186,8 @@ def _ask_otlp(report: Report, patient: Patient) -> None:
         return
     problem = ask_otlp(settings)
     if problem:
-        fix = "start the collector, or name it: OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318"
-        report.findings.append(Finding(OTLP_REFUSES, f"OTLP {settings.url}: {problem}", fix))
+        port = 4317 if settings.protocol == GRPC else 4318
+        fix = f"start the collector, or name it: OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:{port}"
+        report.findings.append(Finding(OTLP_REFUSES, f"OTLP {settings.shown_url}: {problem}", fix))
     else:
-        report.well.append(f"OTLP {settings.url} accepts spans")
+        report.well.append(f"OTLP {settings.shown_url} accepts spans by {settings.protocol}")

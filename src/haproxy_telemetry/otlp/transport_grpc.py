@@ -57,7 +57,8 @@ class GrpcTransport:
         except grpc.RpcError as error:
             if error.code() in _NOBODY_THERE:
                 self.close()
-            return GrpcAnswer(error.code().name, error.details() or "", _retry_delay(error), None)
+            words = (error.details() or "").rpartition("last error: ")[2]  # the cause stands after all that led to it
+            return GrpcAnswer(error.code().name, words, _retry_delay(error), None)
         return GrpcAnswer(call.code().name, "", None, answer)
 
     def close(self) -> None:
