@@ -1,7 +1,7 @@
 """The file under the store: opened, checked, and laid out. A file that is not ours stays as it is.
 
 The tables: a trace is a row of ``traces`` in the order in which traces came, everything else hangs on its number and
-goes with it. ``terms`` is the index that a search reads (``terms.py``).
+goes with it. ``terms`` is the index that a search reads (``terms.py``), ``marks`` are the terms of one span, short.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ CREATE INDEX origins_by_trace ON origins (trace);
 CREATE TABLE spans (
     trace INTEGER NOT NULL, span_id BLOB NOT NULL, parent_id BLOB NOT NULL, service TEXT NOT NULL, name TEXT NOT NULL,
     kind INTEGER NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, error INTEGER NOT NULL,
-    incomplete INTEGER NOT NULL, origin INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (trace, span_id)
+    incomplete INTEGER NOT NULL, origin INTEGER NOT NULL, marks BLOB NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (trace, span_id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE terms (term INTEGER NOT NULL, trace INTEGER NOT NULL, PRIMARY KEY (term, trace)) STRICT, WITHOUT ROWID;
 CREATE INDEX terms_by_trace ON terms (trace);

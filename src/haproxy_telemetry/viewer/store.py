@@ -18,14 +18,14 @@ from haproxy_telemetry.viewer.matching import matches
 from haproxy_telemetry.viewer.queries import Search
 from haproxy_telemetry.viewer.spans import ReceivedSpan, SpanRow, StoredSpan, Summary
 from haproxy_telemetry.viewer.summary import root_facts, root_of, summarize, summary_json
-from haproxy_telemetry.viewer.terms import operation_term, service_term, tag_term
+from haproxy_telemetry.viewer.terms import mark, operation_term, service_term, tag_term
 
 # What a row and its places in the indexes take beside the bodies, in bytes of the file.
 SPAN_BYTES: Final = 180
 TERM_BYTES: Final = 40
 TRACE_BYTES: Final = 900
 
-_SPAN: Final = "INSERT OR IGNORE INTO spans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SPAN: Final = "INSERT OR IGNORE INTO spans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _ROWS: Final = (
     "SELECT span_id, parent_id, service, name, kind, start_ns, end_ns, error, incomplete FROM spans WHERE trace = ?"
 )
@@ -256,6 +256,9 @@ def _has_span(connection: sqlite3.Connection, number: int, search: Search) -> bo
         if value:
             ask += f" AND {column} = ?"
             values.append(value)
+    for key, value in search.tags.items():
+        ask += " AND instr(marks, ?) > 0"
+        values.append(mark(tag_term(key, value)))
     return any(matches(StoredSpan(*row), search.tags) for row in connection.execute(ask, values))
 
 
@@ -270,6 +273,7 @@ def _row(found: tuple[bytes, bytes, str, str, int, int, int, int, int]) -> SpanR
 def _add_spans(connection: sqlite3.Connection, number: int, spans: Sequence[ReceivedSpan]) -> int:
     """Insert spans, what they come from and their terms; return the bytes that they take."""
     origins, size = _origins(connection, number, spans)
+    all_marks = [b"".join(map(mark, span.terms)) for span in spans]
     connection.executemany(
         _SPAN,
         [
@@ -285,9 +289,10 @@ def _add_spans(connection: sqlite3.Connection, number: int, spans: Sequence[Rece
                 span.error,
                 span.incomplete,
                 origins[span.origin],
+                marks,
                 span.body,
             )
-            for span in spans
+            for span, marks in zip(spans, all_marks, strict=True)
         ],
     )
     terms = frozenset[int]().union(*(span.terms for span in spans))
@@ -296,7 +301,7 @@ def _add_spans(connection: sqlite3.Connection, number: int, spans: Sequence[Rece
         "INSERT OR IGNORE INTO operations VALUES (?, ?, ?, ?)",
         {(span.service, span.name, span.kind, number) for span in spans},
     )
-    bodies = sum(len(span.body) + len(span.name) + len(span.service) for span in spans)
+    bodies = sum(len(span.body) + len(span.name) + len(span.service) for span in spans) + sum(map(len, all_marks))
     return size + bodies + SPAN_BYTES * len(spans) + TERM_BYTES * made.rowcount
 
 

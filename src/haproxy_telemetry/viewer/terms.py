@@ -46,6 +46,11 @@ def tag_term(key: str, value: str) -> int:
     return _term("tag", key, value)
 
 
+def mark(term: int) -> bytes:
+    """Return a term in four bytes: what a span has, in a row of these, is looked for before it is decoded."""
+    return (term & 0xFFFFFFFF).to_bytes(4)
+
+
 def origin_terms(origin: ResourceSpans, resource: Mapping[str, Plain]) -> frozenset[int]:
     """Return what all spans of a resource and scope share."""
     return frozenset({service_term(service_of(resource)), *_tag_terms([*resource.items(), *origin_marks(origin)])})
