@@ -1,6 +1,7 @@
 """100,000 spans into the viewer's store: how long that takes, in how much memory, and how long a search takes then.
 
-``PYTHONPATH=src:tests python bench/viewer_store.py [FILE]``; without FILE the store is in memory. Prints, and keeps nothing.
+``PYTHONPATH=src:tests python bench/viewer_store.py [FILE]``; without FILE the store is in
+memory. Prints, and keeps nothing.
 """
 
 from __future__ import annotations
