@@ -53,7 +53,10 @@ MAY_IMPORT = {
     "admin": {"metrics", "otlp", "own", "settings", "engines", "faults", "seen", "spop", "stats", "taps", "trace"},
     "reload": {"agent", "logs", "sampling", "settings"},
     "conventions": {"settings", "trace"},
+    "launch": set[str](),
+    "viewerchild": {"logs", "settings", "stats"},
     "service": {
+        "viewerchild",
         "admin",
         "reload",
         "conventions",

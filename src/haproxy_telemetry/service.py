@@ -26,6 +26,7 @@ from haproxy_telemetry.exporters import (
     WatchedExporter,
     json_encoder,
     make_exporter,
+    only_viewer,
     open_outlets,
     read_outlets,
 )
@@ -48,6 +49,7 @@ from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.live import TraceLimits
 from haproxy_telemetry.trace.propagators import W3C, Propagators
 from haproxy_telemetry.trace.spans import FinishedTrace
+from haproxy_telemetry.viewerchild import ViewerChild, ViewerPlace, viewer_flags
 
 if TYPE_CHECKING:
     from haproxy_telemetry.admin.pages import Admin
@@ -93,11 +95,23 @@ def run(settings: Settings, environ: Mapping[str, str], load_again: Callable[[],
     stderr = StderrStream(stats)
     configure_logging(settings.log.format, settings.log.level, stderr)
     try:
+        place = _viewer_place(settings)
+    except CannotListenError as error:
+        stderr.write(f"haproxy-telemetry: {error}\n")
+        return 1
+    try:
         sampling = make_sampling(settings.sampling, environ)
         propagators = read_propagators(environ)
         conventions = make_conventions(settings, environ)
         outlet_settings = read_outlets(environ, instance_id := str(uuid.uuid4()))
-        exporter = make_exporter(settings.export.to, environ, stats, file=settings.export.file, instance_id=instance_id)
+        exporter = make_exporter(
+            settings.export.to,
+            environ,
+            stats,
+            file=settings.export.file,
+            instance_id=instance_id,
+            viewer=place.otlp if place is not None else "",
+        )
     except (ExportConfigError, SamplerError, PropagatorsError, SettingsError) as error:
         stderr.write(f"haproxy-telemetry: {error}\n")
         return 2
@@ -109,13 +123,28 @@ def run(settings: Settings, environ: Mapping[str, str], load_again: Callable[[],
     reload = Reload(agent, settings, load_again or (lambda: settings), environ)
     encode = json_encoder(environ, instance_id)
     ways_out = _WaysOut(exporter, outlets, outlet_settings.prometheus, encode)
+    child = None
+    if place is not None:
+        alone = only_viewer(settings.export.to, environ)
+        child = ViewerChild(place, viewer_flags(settings, takes_4318=alone), environ, stats)
     try:
-        return asyncio.run(_serve(settings, agent, ways_out, stderr, reload))
+        return asyncio.run(_serve(settings, agent, ways_out, stderr, reload, child))
     except CannotListenError as error:
         exporter.close(0.0)
         outlets.close(0.0)
         stderr.write(f"haproxy-telemetry: {error}\n")
         return 1
+
+
+def _viewer_place(settings: Settings) -> ViewerPlace | None:
+    """Take the viewer's address before anything begins; raise :class:`CannotListenError`."""
+    asked = settings.viewer.listen
+    if asked == "off":
+        return None
+    try:
+        return ViewerPlace(bind(asked.host, asked.port))
+    except OSError as error:
+        raise CannotListenError(asked, error) from error
 
 
 def make_agent(
@@ -175,6 +204,7 @@ async def _serve(
     ways_out: _WaysOut,
     stderr: StderrStream,
     reload: Callable[[], None],
+    viewer: ViewerChild | None = None,
 ) -> int:
     loop = asyncio.get_running_loop()
     clock = Clock()
@@ -199,11 +229,14 @@ async def _serve(
             records=",".join(records.addresses) or None,
             admin=admin.address if admin is not None else None,
             export=settings.export.to,
+            viewer=viewer.url if viewer is not None else None,
             version=__version__,
         ),
     )
     if admin is not None:
         admin.start()
+    if viewer is not None:
+        await viewer.start(f"http://{admin.address}" if admin is not None else "")
     ticking = asyncio.create_task(_tick(agent, clock, records, _tick_period(settings), heart), name="tick")
     await stop.wait()
     timeout = settings.server.shutdown_timeout
@@ -220,6 +253,8 @@ async def _serve(
         asyncio.to_thread(ways_out.outlets.close, left),
     )
     _close_admin(admin)
+    if viewer is not None:
+        await viewer.stop()
     _say_totals(agent.stats, report)
     return 0
 

@@ -159,7 +159,7 @@ def test_a_killed_parent_leaves_no_child() -> None:
 
 
 def test_the_launcher_does_not_outlive_a_parent_that_is_gone_before_it_began() -> None:
-    command = [PYTHON, "-m", "haproxy_telemetry.demo.launch", "1", PYTHON, "-c", "print('alive')"]
+    command = [PYTHON, "-m", "haproxy_telemetry.launch", "1", PYTHON, "-c", "print('alive')"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert "the parent is gone" in done.stderr

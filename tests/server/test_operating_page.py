@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from haproxy_telemetry.otlp.signals import SIGNALS
+from haproxy_telemetry.otlp.signals import SIGNALS, TO_VIEWER
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "operating.md"
 SOURCES = sorted((ROOT / "src" / "haproxy_telemetry").rglob("*.py"))
 
 # Parts with a life of their own: no agent runs them.
-OTHER_PROGRAMS = {"demo", "cli", "doctor", "haproxyconfig"}
+OTHER_PROGRAMS = {"demo", "cli", "doctor", "haproxyconfig", "viewer"}
 
 # Calls whose first argument is the reason of a counter.
 REASONS = {"lost": "spans_dropped", "GiveUp": "spans_dropped", "_evict": "traces_incomplete"}
@@ -42,7 +42,7 @@ def texts(expression: ast.expr) -> list[str]:
 
 def counted() -> set[tuple[str, str]]:
     """Every (counter, reason) that the code spells out; reasons that are made at run time are left out."""
-    found = {(counter, "") for signal in SIGNALS for counter in (signal.exported, signal.dropped)}
+    found = {(counter, "") for signal in (*SIGNALS, TO_VIEWER) for counter in (signal.exported, signal.dropped)}
     for name, arguments in calls():
         first = texts(arguments[0]) if arguments else []
         if name == "count":

@@ -28,11 +28,21 @@ def _option(setting: Setting) -> Callable[[Any], Any]:
     """Return the option of a setting. Values stay text: the loader checks all three sources alike."""
     flag, parameter = setting.about.flag, setting.name.replace(".", "__")
     if setting.kind is bool:
-        return click.option(flag, parameter, is_flag=True, help=_help(setting))
-    return click.option(flag, parameter, multiple=setting.many, metavar=_metavar(setting), help=_help(setting))
+        return click.option(flag, parameter, is_flag=True, help=text_of(setting))
+    if setting.about.flag_value:
+        return click.option(
+            flag,
+            parameter,
+            is_flag=False,
+            flag_value=setting.about.flag_value,
+            metavar=f"[{metavar_of(setting)}]",
+            help=text_of(setting),
+        )
+    return click.option(flag, parameter, multiple=setting.many, metavar=metavar_of(setting), help=text_of(setting))
 
 
-def _help(setting: Setting) -> str:
+def text_of(setting: Setting) -> str:
+    """Return what ``--help`` says of a setting."""
     what = setting.about.what[0].upper() + setting.about.what[1:]
     if setting.kind is bool:
         return f"{what}."
@@ -43,7 +53,8 @@ def _help(setting: Setting) -> str:
     return f"{what}.{again}{default}"
 
 
-def _metavar(setting: Setting) -> str:
+def metavar_of(setting: Setting) -> str:
+    """Return how ``--help`` calls its value."""
     return setting.about.metavar or "|".join(setting.choices)
 
 
@@ -106,7 +117,7 @@ def _sampler(settings: Settings) -> str:
 
 def _export_target(chosen: Settings) -> str:
     """Return where OTLP goes and how, ``""`` for the other exporters. Headers are secrets and not shown."""
-    from haproxy_telemetry.exporters import read_outlets
+    from haproxy_telemetry.exporters import only_viewer, read_outlets
     from haproxy_telemetry.otlp.resource import read_resource_attributes
     from haproxy_telemetry.otlp.settings import read_batch_limits, read_otlp_settings
     from haproxy_telemetry.otlp.variables import ExportConfigError
@@ -120,6 +131,8 @@ def _export_target(chosen: Settings) -> str:
         if chosen.export.to != "otlp":
             return ""
         read_batch_limits(os.environ)
+        if chosen.viewer.listen != "off" and only_viewer(chosen.export.to, os.environ):
+            return f"the viewer at {chosen.viewer.listen}"
         settings = read_otlp_settings(os.environ)
         return f"{settings.shown_url} by {settings.protocol}"
     except (ExportConfigError, PropagatorsError) as error:
@@ -148,4 +161,8 @@ def _check_conventions(settings: Settings) -> None:
 def _run(settings: Settings, load_again: Callable[[], Settings]) -> int:
     from haproxy_telemetry import service
 
+    if settings.viewer.listen != "off":
+        from haproxy_telemetry.cli.viewer import check_viewer_packages
+
+        check_viewer_packages()
     return service.run(settings, os.environ, load_again)

@@ -87,7 +87,7 @@ class Children:
 
     async def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> Child:
         """Start a process; from now on its end is an error, until ``stop``."""
-        launcher = [sys.executable, "-P", "-m", "haproxy_telemetry.demo.launch", str(os.getpid())]
+        launcher = [sys.executable, "-P", "-m", "haproxy_telemetry.launch", str(os.getpid())]
         process = await asyncio.create_subprocess_exec(
             *launcher,
             *command,

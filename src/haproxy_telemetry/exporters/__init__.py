@@ -8,6 +8,7 @@ from haproxy_telemetry.exporters.factory import (
     check_file,
     json_encoder,
     make_exporter,
+    only_viewer,
 )
 from haproxy_telemetry.exporters.traffic import Outlets, OutletSettings, open_outlets, read_outlets
 from haproxy_telemetry.otlp.ledger import CloseReport
@@ -25,6 +26,7 @@ __all__ = [
     "check_file",
     "json_encoder",
     "make_exporter",
+    "only_viewer",
     "open_outlets",
     "read_outlets",
 ]

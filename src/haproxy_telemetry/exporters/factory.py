@@ -12,12 +12,14 @@ from typing import Final, Protocol
 
 from haproxy_telemetry.exporters.console import render_trace
 from haproxy_telemetry.exporters.lines import LineExporter
+from haproxy_telemetry.exporters.tee import VIEWER_LIMITS, Tee, viewer_settings
 from haproxy_telemetry.otlp.encode import encode_request, encode_span
 from haproxy_telemetry.otlp.json_fields import TRACES_REQUEST
 from haproxy_telemetry.otlp.ledger import CloseReport, ExportState
 from haproxy_telemetry.otlp.resource import ResourceTable, read_resource_attributes
 from haproxy_telemetry.otlp.send import OtlpExporter
-from haproxy_telemetry.otlp.settings import read_batch_limits, read_otlp_settings
+from haproxy_telemetry.otlp.settings import names_endpoint, read_batch_limits, read_otlp_settings
+from haproxy_telemetry.otlp.signals import TO_VIEWER
 from haproxy_telemetry.otlp.transcode import request_as_json
 from haproxy_telemetry.otlp.variables import ExportConfigError
 from haproxy_telemetry.stats import Stats
@@ -57,15 +59,38 @@ class LogExporter(Protocol):
 
 
 def make_exporter(
-    kind: str, environ: Mapping[str, str], stats: Stats, *, file: Path | None = None, instance_id: str = ""
+    kind: str,
+    environ: Mapping[str, str],
+    stats: Stats,
+    *,
+    file: Path | None = None,
+    instance_id: str = "",
+    viewer: str = "",
 ) -> WatchedExporter:
     """Start the exporter of a kind (one of ``KINDS``); ``file`` is for ``file`` and appended to.
 
-    ``instance_id`` is the resource's ``service.instance.id``, a new one if empty.
+    ``instance_id`` is the resource's ``service.instance.id``, a new one if empty. ``viewer`` is the URL that takes
+    spans for the viewer, beside the others, or alone where OTLP goes nowhere else (:func:`only_viewer`).
 
     Raises :class:`ExportConfigError` for a setting that can't be obeyed; then nothing was started.
     """
     resources = ResourceTable(read_resource_attributes(environ, instance_id or str(uuid.uuid4())), stats)
+    if not viewer:
+        return _make(kind, environ, stats, resources, file)
+    if only_viewer(kind, environ):
+        return OtlpExporter(viewer_settings(viewer), VIEWER_LIMITS, resources, stats)
+    main = _make(kind, environ, stats, resources, file)
+    return Tee(main, OtlpExporter(viewer_settings(viewer), VIEWER_LIMITS, resources, stats, signal=TO_VIEWER))
+
+
+def only_viewer(kind: str, environ: Mapping[str, str]) -> bool:
+    """Say whether a viewer, if there is one, gets the traces alone: nobody said where OTLP goes."""
+    return kind == "otlp" and not names_endpoint(environ)
+
+
+def _make(
+    kind: str, environ: Mapping[str, str], stats: Stats, resources: ResourceTable, file: Path | None
+) -> WatchedExporter:
     if kind == "otlp":
         return OtlpExporter(read_otlp_settings(environ), read_batch_limits(environ), resources, stats)
     if kind == "console":

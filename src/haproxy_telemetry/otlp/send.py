@@ -238,11 +238,12 @@ class OtlpExporter(OtlpSender):
 
     def export(self, trace: FinishedTrace) -> None:
         """Encode and queue a trace; what does not fit is counted. Never blocks for long, never raises."""
-        spans = self._encode(trace)
+        spans = self.encode(trace)
         if spans:
             self.send(trace.service, spans)
 
-    def _encode(self, trace: FinishedTrace) -> list[bytes]:
+    def encode(self, trace: FinishedTrace) -> list[bytes]:
+        """Return the spans of a trace as they are sent; what cannot be encoded is counted. Never raises."""
         try:
             return [encode_span(span) for span in trace.spans]
         except Exception:  # a bug of ours must not reach the request: keep the good spans, say the first

@@ -88,6 +88,11 @@ def read_otlp_settings(environ: Environ, signal: Signal = TRACES) -> OtlpSetting
     )
 
 
+def names_endpoint(environ: Environ, signal: Signal = TRACES) -> bool:
+    """Say whether a variable says where a signal goes; it goes to the default otherwise."""
+    return any(of_signal(environ, signal, "ENDPOINT")[1:])
+
+
 def read_batch_limits(environ: Environ, prefix: str = "OTEL_BSP") -> BatchLimits:
     """Read ``OTEL_BSP_SCHEDULE_DELAY``, ``…_MAX_QUEUE_SIZE``, ``…_MAX_EXPORT_BATCH_SIZE``; for logs ``OTEL_BLRP_…``."""
     default = BatchLimits()

@@ -49,4 +49,9 @@ LOGS: Final = Signal(
     "OTEL_BLRP_EXPORT_TIMEOUT",
 )
 
+TO_VIEWER: Final = TRACES._replace(
+    what="spans for the viewer", exported="viewer_spans_exported", dropped="viewer_spans_dropped"
+)
+"""Traces once more, beside those of the export: what is lost on this way is another matter."""
+
 SIGNALS: Final = (TRACES, METRICS, LOGS)

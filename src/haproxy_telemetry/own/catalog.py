@@ -48,6 +48,7 @@ _REASONED: Final = {
     "spans_dropped": "Spans that were lost",
     "traces_dropped": "Traces that sampling left out",
     "traces_incomplete": "Traces that were exported unfinished",
+    "viewer_spans_dropped": "Spans that were lost on the way to the viewer of this agent",
     "variables_dropped": "Variables that found no room in an answer",
 }
 _PLAIN: Final = {
@@ -69,6 +70,8 @@ _PLAIN: Final = {
     "records": "Records of HAProxy that told the end of a stream",
     "spans": "Spans that were made",
     "spans_exported": "Spans that the receiver has",
+    "viewer_ends": "Ends of the viewer's process while the agent ran",
+    "viewer_spans_exported": "Spans that the viewer of this agent has",
     "traceparent_invalid": "Callers' traceparents that break the W3C rules",
 }
 COUNTERS: Final = tuple(

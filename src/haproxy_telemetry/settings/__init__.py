@@ -32,6 +32,7 @@ from haproxy_telemetry.settings.model import (
     TailSettings,
     TraceSettings,
     VariablesSettings,
+    ViewerSettings,
     WireSettings,
 )
 
@@ -62,6 +63,7 @@ __all__ = [
     "UdpAddress",
     "UnixAddress",
     "VariablesSettings",
+    "ViewerSettings",
     "WireSettings",
     "load",
     "load_settings",

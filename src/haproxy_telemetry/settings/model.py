@@ -52,7 +52,7 @@ class About(msgspec.Struct, frozen=True):
 
     ``what`` is a phrase for ``--help``, ``why`` the reason for the default and the bounds, ``flag`` its
     name on the command line if it has one, ``metavar`` its value there. ``parse`` makes the value, or an item
-    of a list, from a string, whose right form ``form`` says.
+    of a list, from a string, whose right form ``form`` says. ``flag_value`` is what the flag means without a value.
     """
 
     what: str
@@ -61,6 +61,7 @@ class About(msgspec.Struct, frozen=True):
     flag: str = ""
     metavar: str = ""
     form: str = "a text"
+    flag_value: str = ""
     parse: Callable[[str], object] | None = None
 
 
@@ -561,6 +562,91 @@ class AdminSettings(msgspec.Struct, frozen=True):
     ] = None
 
 
+class ViewerSettings(msgspec.Struct, frozen=True):
+    """The built-in viewer, of `haproxy-telemetry viewer` and of `serve --viewer`. See viewer.md."""
+
+    listen: Annotated[
+        AdminAddress,
+        About(
+            "run the viewer, at HOST:PORT if given (127.0.0.1:16686)",
+            "`off`: the agent has no viewer. `haproxy-telemetry viewer`, which is nothing else, then listens on"
+            " 127.0.0.1:16686, the port of Jaeger's page. Whoever reaches the address can read all traces, and send"
+            " some: another than a loopback one is warned about.",
+            flag="--viewer",
+            metavar="HOST:PORT",
+            form=ADMIN_FORMS,
+            flag_value="127.0.0.1:16686",
+            parse=parse_admin,
+        ),
+    ] = "off"
+    otlp: Annotated[
+        AdminAddress | None,
+        About(
+            "second address on which the viewer takes OTLP, or off",
+            "Unless set, it is 127.0.0.1:4318, where exporters send by themselves, if that is free and nobody else is"
+            " meant to have it: an agent that is told where its traces go leaves it alone. An address that is set must"
+            " be free.",
+            metavar="HOST:PORT",
+            form=ADMIN_FORMS,
+            parse=parse_admin,
+        ),
+    ] = None
+    store: Annotated[
+        Path | None,
+        About(
+            "file that keeps the traces",
+            "A SQLite database, made readable by its owner alone. Without one they are in memory, and gone with the"
+            " viewer.",
+            metavar="FILE",
+            form="the path of a file",
+            parse=parse_path,
+        ),
+    ] = None
+    max_age: Annotated[
+        float,
+        Meta(ge=1, le=31_536_000),
+        About(
+            "how long a trace is kept",
+            "From its first span on. A day is enough to look back; what is to last belongs into a trace store.",
+            unit="seconds",
+        ),
+    ] = 86400.0
+    max_traces: Annotated[
+        int,
+        Meta(ge=1, le=10_000_000),
+        About("traces that are kept", "Past it the one that came first goes, whole.", unit="traces"),
+    ] = 20_000
+    max_bytes: Annotated[
+        int,
+        Meta(ge=MIB, le=1024 * 1024 * MIB),
+        About(
+            "bytes of all traces that are kept",
+            "In memory or in the file, indexes included. A span of HAProxy takes about 700 bytes.",
+            unit="bytes",
+        ),
+    ] = 256 * MIB
+    max_trace_spans: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000),
+        About(
+            "spans of one trace that are kept",
+            "The page draws ten thousand with ease. What comes past it is counted and left out.",
+            unit="spans",
+        ),
+    ] = 20_000
+    allow_hosts: Annotated[
+        Texts,
+        Meta(max_length=64),
+        About(
+            "name under which the viewer may be asked for",
+            "Beside localhost, 127.0.0.1, [::1] and the address itself. Requests under any other name are refused: a"
+            " page of another site could otherwise read the traces through its reader's browser (DNS rebinding).",
+            metavar="NAME",
+            form="names of hosts",
+        ),
+    ] = ()
+
+
 class WireSettings(msgspec.Struct, frozen=True):
     """What the agent takes from one connection of HAProxy."""
 
@@ -665,6 +751,7 @@ class Settings(msgspec.Struct, frozen=True):
     export: ExportSettings = ExportSettings()
     metrics: MetricsSettings = MetricsSettings()
     admin: AdminSettings = AdminSettings()
+    viewer: ViewerSettings = ViewerSettings()
     wire: WireSettings = WireSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()

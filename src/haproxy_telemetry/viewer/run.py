@@ -39,13 +39,22 @@ class Address:
     host: str
     port: int
 
+    @property
+    def name(self) -> str:
+        """The host as a URL has it."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"{self.name}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the viewer is started with. ``otlp_asked``: the address of ``otlp`` must be had."""
+    """What the viewer is started with.
+
+    ``otlp_asked``: the address of ``otlp`` must be had. ``socket``: the number of a listening socket that whoever
+    started the viewer has made, in place of ``listen``.
+    """
 
     listen: Address
     otlp: Address | None
@@ -54,6 +63,7 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     hosts: tuple[str, ...] = ()
     agent: str = ""
+    socket: int | None = None
 
 
 class CannotStartError(Exception):
@@ -64,7 +74,10 @@ def run(options: Options) -> None:
     """Serve until SIGTERM or SIGINT; raises :class:`CannotStartError`."""
     sockets: list[socket.socket] = []
     try:
-        sockets.append(bind(options.listen, "--listen"))
+        if options.socket is None:
+            sockets.append(bind(options.listen, "--listen"))
+        else:
+            sockets.append(socket.socket(fileno=options.socket))
         otlp = _bind_otlp(options)
         sockets += [otlp] if otlp is not None else []
         store = Store(Database(options.store), options.limits)
@@ -86,10 +99,13 @@ async def serve(
     """Serve on listening sockets, the first for everything, the others for OTLP alone, until the server is stopped."""
     page, *otlp = (sock.getsockname() for sock in sockets)
     viewer = Viewer(
-        store, agent=options.agent, hosts=(options.listen.host, *options.hosts), otlp_ports=[name[1] for name in otlp]
+        store,
+        agent=options.agent,
+        hosts=(Address(*page[:2]).name, options.listen.name, *options.hosts),
+        otlp_ports=[name[1] for name in otlp],
     )
     server = ViewerServer(_config(viewer), viewer)
-    _warn_if_open(options.listen, page)
+    _warn_if_open(page)
     _LOG.info(
         "viewer",
         extra=fields(
@@ -189,8 +205,9 @@ def _bind_otlp(options: Options) -> socket.socket | None:
         return None
 
 
-def _warn_if_open(address: Address, bound: tuple[object, ...]) -> None:
-    if not ipaddress.ip_address(str(bound[0]).partition("%")[0]).is_loopback:
+def _warn_if_open(bound: tuple[str, int]) -> None:
+    address = Address(*bound[:2])
+    if not ipaddress.ip_address(address.host.partition("%")[0]).is_loopback:
         _LOG.warning(
             "the viewer listens on more than loopback: whoever reaches it reads all traces, and may send some",
             extra=fields(listen=address),

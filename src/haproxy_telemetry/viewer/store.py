@@ -37,7 +37,7 @@ class Limits:
 
     max_age_s: float = 86400.0
     max_traces: int = 20_000
-    max_bytes: int = 512 * 1024 * 1024
+    max_bytes: int = 256 * 1024 * 1024
     max_trace_spans: int = 20_000
 
 

@@ -1,8 +1,8 @@
-"""``python -m haproxy_telemetry.demo.launch PARENT PROGRAM ARGUMENT...``: become PROGRAM, and die with PARENT.
+"""``python -m haproxy_telemetry.launch PARENT PROGRAM ARGUMENT...``: become PROGRAM, and die with PARENT.
 
 Linux sends the signal when the parent ends, however it ends (prctl(2), PR_SET_PDEATHSIG); the setting survives
-the exec. It is made here, in a fresh single-threaded process, since after a fork in the demo itself, which has
-threads, hardly anything is safe to do.
+the exec. It is made here, in a fresh single-threaded process, since after a fork in the parent itself, which
+has threads, hardly anything is safe to do.
 """
 
 from __future__ import annotations
