@@ -108,7 +108,7 @@ def check_output(connection: AgentConnection, events: list[Event]) -> None:
     assert all(frame.flags == FIN for frame in parsed)
     acks = [frame for frame in parsed if frame.type == FrameType.ACK]
     # Ids that came again were given up by HAProxy the first time: only the last of them gets an ACK.
-    last_of = {event[:2]: number for number, event in enumerate(notified)}
+    last_of = {(event.stream_id, event.frame_id): number for number, event in enumerate(notified)}
     assert [(ack.stream_id, ack.frame_id) for ack in acks] == sorted(last_of, key=lambda ids: last_of[ids])
     assert connection.frames_in_flight == 0
     assert all(parse_actions(ack.payload, 0) for ack in acks)

@@ -4,7 +4,7 @@ Pure: no socket, no clock, no loop. This is the way of one NOTIFY, of which :cla
 first step and the ACK:
 
     bytes  -> spop.AgentConnection   -> Notified        (the wire)
-           -> dialect.translate      -> Told            (the seam)
+           -> dialect.translate      -> Told            (the seam; by a Script where the payload is known)
            -> Assembler.propagate    -> Propagation     -> ACK, and the request goes on
            -> Assembler.apply        -> FinishedTrace   (the meaning)
            -> Exporter.export                           (the way out)
@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Final, NamedTuple, final
+from typing import Final, final
 
-from haproxy_telemetry.dialect import actions_for, translate
+from haproxy_telemetry.dialect import Script, VariableWriter, translate, write_script
 from haproxy_telemetry.engines import Engines
 from haproxy_telemetry.exporters import Exporter, LogExporter
 from haproxy_telemetry.faults import Faults
@@ -30,7 +30,7 @@ from haproxy_telemetry.records.errors import RecordError
 from haproxy_telemetry.records.parse import parse_datagram
 from haproxy_telemetry.sampling import Sampling
 from haproxy_telemetry.seen import Seen
-from haproxy_telemetry.spop import Action, Limits, Notified, Scope
+from haproxy_telemetry.spop import Limits, Notified, Scope, ShapeTable
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.taps import Taps
 from haproxy_telemetry.trace.assembler import Assembler
@@ -41,12 +41,16 @@ _LOG: Final = logging.getLogger("haproxy_telemetry.agent")
 _ONCE: Final = "once, counted from now on"
 
 
-class _Work(NamedTuple):
+@final
+class _Work:
     """One answered frame, yet to be carried out; ``size`` in bytes of payload, ``now`` when it came."""
 
-    told: list[Told]
-    size: int
-    now: int
+    __slots__ = ("now", "size", "told")
+
+    def __init__(self, told: list[Told], size: int, now: int) -> None:
+        self.told = told
+        self.size = size
+        self.now = now
 
 
 @final
@@ -76,7 +80,9 @@ class Agent:
         self.once = OnceLogger(_LOG)
         self._assembler = assembler
         self._exporter = exporter
-        self._scopes = tuple(scopes)
+        self.shapes = ShapeTable()
+        """What payloads are known by, on all connections."""
+        self._variables = VariableWriter(scopes)
         self._strict = strict
         self._work: list[_Work] = []
         self._bugs: set[tuple[str, type[BaseException | None]]] = set()
@@ -94,27 +100,47 @@ class Agent:
         """Decide by this from now on; what is alive keeps the flag that it has."""
         self._assembler.sampling = sampling
 
-    def prepare(self, notified: Notified, now: int) -> list[Action]:
+    def prepare(self, notified: Notified, now: int) -> bytes:
         """Return what the ACK of this NOTIFY says; what else follows from it waits for :meth:`carry_out`."""
+        told = self._understand(notified)
+        if not told:
+            return b""
+        propagation = self._assembler.propagate(told, now)
+        self._work.append(_Work(told, notified.size, now))
+        return self._variables.write(propagation) if propagation is not None else b""
+
+    def _understand(self, notified: Notified) -> list[Told]:
+        """Return what the messages tell: by the script of their shape, or by reading them."""
+        if notified.shape is not None and notified.values is not None:
+            script = notified.shape.meaning
+            assert isinstance(script, Script)
+            told = script.say(notified.values)
+            if told is not None:
+                return told
         translation = translate(notified.messages, self._strict)
         if translation.skipped_messages:
             self.stats.count("messages_skipped", "", translation.skipped_messages)
         for problem in translation.problems:
             self._report(problem.reason, problem.subject, problem.hint)
-        if not translation.told:
-            return []
-        propagation = self._assembler.propagate(translation.told, now)
-        self._work.append(_Work(translation.told, notified.size, now))
-        return actions_for(propagation, self._scopes) if propagation is not None else []
+        if notified.shape is None and self.shapes.missed(notified.data, notified.payload_at):
+            self._learn(notified)
+        return translation.told
+
+    def _learn(self, notified: Notified) -> None:
+        """Know payloads like this one from now on, if what they say can be told in advance."""
+        written = write_script(notified.messages, self._strict)
+        if written is not None:
+            varying, script = written
+            self.shapes.learn(notified.data, notified.payload_at, varying, script)
 
     def carry_out(self) -> None:
         """Do what the answered frames asked for; call it once the answers have been written."""
         if not self._work:
             return
         work, self._work = self._work, []
-        for told, size, now in work:
+        for one in work:
             try:
-                self._assembler.apply(told, size, now)
+                self._assembler.apply(one.told, one.size, one.now)
             except Exception as error:
                 self.stats.count("frames_dropped", "internal_error")
                 self.bug("apply", error)

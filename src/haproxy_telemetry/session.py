@@ -13,7 +13,6 @@ from haproxy_telemetry.engines import About, Engine
 from haproxy_telemetry.faults import Fault
 from haproxy_telemetry.spop import (
     Aborted,
-    Action,
     AgentConnection,
     Connected,
     Disconnected,
@@ -37,7 +36,7 @@ class Session:
         self.peer = peer
         self._agent = agent
         self._stats = agent.stats
-        self._connection = AgentConnection(agent.limits)
+        self._connection = AgentConnection(agent.limits, shapes=agent.shapes)
         self.greeted = False
         self.answered = 0
         """NOTIFYs of the last read."""
@@ -85,13 +84,13 @@ class Session:
 
     def _answer(self, notified: Notified, now: int) -> None:
         """Acknowledge a NOTIFY in any case: a request waits for it."""
-        actions: list[Action] = []
+        actions = b""
         try:
             actions = self._agent.prepare(notified, now)
         except Exception as error:
             self._stats.count("frames_dropped", "internal_error")
             self._agent.bug("prepare", error)
-        left_out = self._connection.acknowledge(notified, actions)
+        left_out = self._connection.acknowledge_serialized(notified, actions)
         if left_out:
             self._stats.count("variables_dropped", "frame_full", left_out)
 

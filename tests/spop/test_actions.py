@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Address
 import pytest
 
 from haproxy_telemetry.spop import Action, Binary, Int32, Scope, SetVar, Uint32, Uint64, UnsetVar
-from haproxy_telemetry.spop.actions import HARMLESS, parse_actions, serialize_action, serialize_actions
+from haproxy_telemetry.spop.actions import HARMLESS, fit_actions, parse_actions, serialize_action, serialize_actions
 from haproxy_telemetry.spop.errors import BadField, InvalidFrame, UnknownType
 from spop.captures import VERSIONS, frames_to_haproxy
 
@@ -81,17 +81,17 @@ def test_unset_var_in_every_scope(scope: Scope) -> None:
 def test_what_does_not_fit_is_left_out_from_the_end() -> None:
     first, second, third = (SetVar(Scope.TXN, name, b"x" * 10) for name in (b"a", b"b", b"c"))
     size = len(serialize_action(first))
-    assert serialize_actions([first, second, third], 3 * size) == (
+    assert fit_actions(serialize_actions([first, second, third]), 3 * size) == (
         b"".join(map(serialize_action, [first, second, third])),
         0,
     )
-    assert serialize_actions([first, second, third], 3 * size - 1) == (
+    assert fit_actions(serialize_actions([first, second, third]), 3 * size - 1) == (
         serialize_action(first) + serialize_action(second),
         1,
     )
-    assert serialize_actions([first, second, third], size) == (serialize_action(first), 2)
+    assert fit_actions(serialize_actions([first, second, third]), size) == (serialize_action(first), 2)
 
 
 def test_a_small_action_behind_a_large_one_does_not_overtake_it() -> None:
     large, small = SetVar(Scope.TXN, b"a", b"x" * 300), UnsetVar(Scope.TXN, b"b")
-    assert serialize_actions([large, small], 100) == (HARMLESS, 2)
+    assert fit_actions(serialize_actions([large, small]), 100) == (HARMLESS, 2)

@@ -15,12 +15,12 @@ from opentelemetry.propagators.b3 import B3MultiFormat
 from opentelemetry.propagators.jaeger import JaegerPropagator
 from opentelemetry.trace import get_current_span
 
-from haproxy_telemetry.dialect import actions_for
+from haproxy_telemetry.dialect import VariableWriter
 from haproxy_telemetry.propagation import read_propagators
 from haproxy_telemetry.sampling import Sampling
 from haproxy_telemetry.sampling.samplers import sampler_named
 from haproxy_telemetry.settings.propagators import NAMES, PropagatorsError, parse_propagators
-from haproxy_telemetry.spop import Scope, SetVar
+from haproxy_telemetry.spop import Scope, SetVar, parse_actions
 from haproxy_telemetry.trace.instructions import Propagation
 
 TRACE, SPAN = "80f198ee56343ba864fe8b2a57d3eff7", "e457b5a2e4d86bd1"
@@ -42,7 +42,7 @@ def ask(names: str, *headers: tuple[str, str]) -> tuple[Propagation, Laboratory]
 
 
 def variables(propagation: Propagation) -> dict[str, object]:
-    actions = actions_for(propagation, (Scope.TXN,))
+    actions = parse_actions(VariableWriter((Scope.TXN,)).write(propagation), 0)
     return {action.name.decode(): action.value for action in actions if isinstance(action, SetVar)}
 
 

@@ -41,6 +41,12 @@ OTHER_HEADERS: Final = frozenset(
 ITEM_PREFIX: Final = b"uberctx-"
 """How the headers of Jaeger's baggage begin."""
 
+
+def is_header(name: bytes) -> bool:
+    """Say whether an argument of this name is a caller's header in another format than W3C's."""
+    return name in OTHER_HEADERS or name.startswith(ITEM_PREFIX)
+
+
 _RESPONSE_WORDS: Final = (b"response", b"server_session")
 
 _LONGEST_NAME: Final = 256
@@ -133,7 +139,7 @@ class OpenTracingReader:
             self._upstream = self._text(value)
         elif name == b"link":
             self._untrusted = self._text(value)
-        elif name in OTHER_HEADERS or name.startswith(ITEM_PREFIX):
+        elif is_header(name):
             self._other_header(name, self._text(value))
         else:
             self._problem("unknown_argument", name, "the argument is left out")

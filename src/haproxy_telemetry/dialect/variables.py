@@ -3,28 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final, final
 
-from haproxy_telemetry.spop import Action, Scope, SetVar, Value
+from haproxy_telemetry.spop import Scope, SetVar, serialize_action, serialize_string
 from haproxy_telemetry.trace.instructions import Propagation
 
+_TRUE: Final = b"\x11"
+_FALSE: Final = b"\x01"
+_STRING: Final = b"\x08"
+_NULL_SIZE: Final = 1
 
-def actions_for(propagation: Propagation, scopes: Sequence[Scope]) -> list[Action]:
-    """Return the variables of one ACK; the dearest first, since what does not fit is left out from the end.
 
-    A variable is called as its header, with ``_`` for ``-``: HAProxy's names know no dash.
-    """
-    variables: list[tuple[bytes, Value]] = []
-    if propagation.traceparent:
-        variables.append((b"traceparent", propagation.traceparent))
-    for header, value in propagation.others:
-        variables.append((header.replace(b"-", b"_"), value))
-    variables.append((b"trace_id", propagation.trace_id))
-    variables.append((b"span_id", propagation.span_id))
-    variables.append((b"sampled", propagation.sampled))
-    if propagation.tracestate:
-        variables.append((b"tracestate", propagation.tracestate))
-    if propagation.baggage:
-        variables.append((b"baggage", propagation.baggage))
-    for header, value in propagation.items:
-        variables.append((header.replace(b"-", b"_"), value))
-    return [SetVar(scope, name, value) for name, value in variables for scope in scopes]
+@final
+class VariableWriter:
+    """Writes the actions that set the variables, in each of ``scopes``: all but the values is written beforehand."""
+
+    def __init__(self, scopes: Sequence[Scope]) -> None:
+        self._scopes = tuple(scopes)
+        self._traceparent = self._heads(b"traceparent")
+        self._trace_id = self._heads(b"trace_id")
+        self._span_id = self._heads(b"span_id")
+        self._sampled = self._heads(b"sampled")
+        self._tracestate = self._heads(b"tracestate")
+        self._baggage = self._heads(b"baggage")
+
+    def _heads(self, name: bytes) -> list[bytes]:
+        """Return the actions that set a variable, up to their values."""
+        return [serialize_action(SetVar(scope, name, None))[:-_NULL_SIZE] for scope in self._scopes]
+
+    def write(self, propagation: Propagation) -> bytes:
+        """Return the variables of one ACK; the dearest first, since what does not fit is left out from the end.
+
+        A variable is called as its header, with ``_`` for ``-``: HAProxy's names know no dash.
+        """
+        parts: list[bytes] = []
+        if propagation.traceparent:
+            _set_text(parts, self._traceparent, propagation.traceparent)
+        for header, value in propagation.others:
+            _set_text(parts, self._heads(header.replace(b"-", b"_")), value)
+        _set_text(parts, self._trace_id, propagation.trace_id)
+        _set_text(parts, self._span_id, propagation.span_id)
+        sampled = _TRUE if propagation.sampled else _FALSE
+        for head in self._sampled:
+            parts.append(head)
+            parts.append(sampled)
+        if propagation.tracestate:
+            _set_text(parts, self._tracestate, propagation.tracestate)
+        if propagation.baggage:
+            _set_text(parts, self._baggage, propagation.baggage)
+        for header, value in propagation.items:
+            _set_text(parts, self._heads(header.replace(b"-", b"_")), value)
+        return b"".join(parts)
+
+
+def _set_text(parts: list[bytes], heads: list[bytes], value: bytes) -> None:
+    """Add the actions that set a variable to a STRING."""
+    text = serialize_string(value)
+    for head in heads:
+        parts.append(head)
+        parts.append(_STRING)
+        parts.append(text)

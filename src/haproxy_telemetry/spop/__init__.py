@@ -1,6 +1,6 @@
 """SPOP, the protocol between HAProxy's SPOE and an agent, without any I/O: see ``docs/spop.md``."""
 
-from .actions import HARMLESS_ACTION, Action, Scope, SetVar, UnsetVar
+from .actions import HARMLESS_ACTION, Action, Scope, SetVar, UnsetVar, parse_actions, serialize_action
 from .connection import AgentConnection
 from .errors import MisuseError, NotSpop, SpopError
 from .events import Aborted, Connected, Disconnected, Event, Failed, HealthChecked, Notified, Skipped
@@ -9,9 +9,10 @@ from .handshake import DEFAULT_CAPABILITIES, Hello
 from .limits import Limits
 from .messages import Message, Pair
 from .scalars import Binary, Int32, Uint32, Uint64
+from .shapes import Shape, ShapeTable
 from .states import State
 from .status import StatusCode, describe_status
-from .values import Value
+from .values import Value, serialize_string
 
 __all__ = [
     "DEFAULT_CAPABILITIES",
@@ -36,6 +37,8 @@ __all__ = [
     "Pair",
     "Scope",
     "SetVar",
+    "Shape",
+    "ShapeTable",
     "Skipped",
     "SpopError",
     "State",
@@ -45,4 +48,7 @@ __all__ = [
     "UnsetVar",
     "Value",
     "describe_status",
+    "parse_actions",
+    "serialize_action",
+    "serialize_string",
 ]

@@ -65,19 +65,30 @@ def serialize_action(action: Action) -> bytes:
 HARMLESS: Final = serialize_action(HARMLESS_ACTION)
 
 
-def serialize_actions(actions: Sequence[Action], room: int) -> tuple[bytes, int]:
-    """Return the LIST-OF-ACTIONS that fits in ``room`` bytes, and how many trailing actions were left out.
+def serialize_actions(actions: Sequence[Action]) -> bytes:
+    """Return a LIST-OF-ACTIONS."""
+    return b"".join([serialize_action(action) for action in actions])
+
+
+def fit_actions(actions: bytes, room: int) -> tuple[bytes, int]:
+    """Return what of a LIST-OF-ACTIONS fits in ``room`` bytes, and how many trailing actions were left out.
 
     Only trailing ones: actions are applied in order, and leaving out one in the middle could change what
     a later one means. Where none is left, HARMLESS_ACTION stands in, which fits every frame.
     """
-    parts = [serialize_action(action) for action in actions]
-    payload = b"".join(parts)
-    left_out = 0
-    while len(payload) > room:
-        left_out += 1
-        payload = payload[: -len(parts[-left_out])]
-    return payload or HARMLESS, left_out
+    pos = fits = left_out = 0
+    while pos < len(actions):
+        _, pos = parse_action(actions, pos)
+        if pos <= room:
+            fits = pos
+        else:
+            left_out += 1
+    return actions[:fits] or HARMLESS, left_out
+
+
+def count_actions(actions: bytes) -> int:
+    """Return how many actions a list has."""
+    return len(parse_actions(actions, 0))
 
 
 def parse_actions(data: bytes, pos: int) -> list[Action]:

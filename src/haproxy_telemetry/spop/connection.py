@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from .actions import HARMLESS, Action, serialize_actions
+from .actions import HARMLESS, Action, count_actions, fit_actions, serialize_actions
 from .errors import (
     BadField,
     FragmentationRefused,
@@ -29,7 +29,7 @@ from .errors import (
     TruncatedFrame,
 )
 from .events import Aborted, Connected, Disconnected, Event, Failed, HealthChecked, Notified, Skipped
-from .fragments import Fragments, Ids
+from .fragments import Fragments
 from .frames import ABORT, FIN, LENGTH_SIZE, FrameType, Header, frame_label, parse_header, serialize_ids
 from .handshake import (
     ASYNC,
@@ -43,7 +43,8 @@ from .handshake import (
     serialize_agent_hello,
 )
 from .limits import Limits
-from .messages import Message, parse_messages
+from .messages import parse_messages
+from .shapes import ShapeTable
 from .states import FINAL, TRANSITIONS, State, Step
 from .status import StatusCode, describe_status
 from .varint import ONE_BYTE
@@ -55,6 +56,7 @@ _WHOLE_NOTIFY: Final = b"\x03\x00\x00\x00\x01"
 
 _ACK_FLAGS: Final = b"\x67\x00\x00\x00\x01"
 """Type ACK and FIN: HAProxy takes no ACK in pieces (DISCONNECT 10 up to 3.0, a reset from 3.1 on)."""
+_ACK_HEAD_SIZE: Final = 5
 _ACK_HEADS: Final = tuple(size.to_bytes(LENGTH_SIZE, "big") + _ACK_FLAGS for size in range(512))
 """Length, type and flags of every ACK of usual size, by that size."""
 
@@ -62,7 +64,12 @@ _ACK_HEADS: Final = tuple(size.to_bytes(LENGTH_SIZE, "big") + _ACK_FLAGS for siz
 class AgentConnection:
     """The agent's end of one connection. Not for use from two threads at once."""
 
-    def __init__(self, limits: Limits | None = None, capabilities: Sequence[bytes] = DEFAULT_CAPABILITIES) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        capabilities: Sequence[bytes] = DEFAULT_CAPABILITIES,
+        shapes: ShapeTable | None = None,
+    ) -> None:
         if ASYNC in capabilities:
             raise ValueError("async cannot be offered: every ACK leaves on the connection of its NOTIFY")
         self.limits: Final = limits or Limits()
@@ -75,10 +82,12 @@ class AgentConnection:
         """Nothing more is read: send what ``data_to_send`` returns, then close the socket."""
         self.seldom: dict[FrameType, int] = {}
         """Frames of each type, both ways, beside one NOTIFY and one ACK for every ``Notified``."""
+        self.shapes: Final = shapes if shapes is not None else ShapeTable()
+        """What payloads are recognised by; connections may share one."""
         self._held = bytearray()
         self._wanted = 0
         self._fragments = Fragments(self.limits)
-        self._in_flight: dict[Ids, Notified] = {}
+        self._in_flight: dict[bytes, Notified] = {}
         self._superseded: list[Notified] = []
         self._frames_in_flight: Final = self.limits.frames_in_flight
         self._out: list[bytes] = []
@@ -236,26 +245,40 @@ class AgentConnection:
 
     def _notified(self, frame: bytes) -> Event:
         """Report a NOTIFY that is whole in one frame."""
-        stream_id, frame_id = frame[5], frame[6]
         payload_at = 7
-        if stream_id >= ONE_BYTE or frame_id >= ONE_BYTE:
-            _, _, stream_id, frame_id, payload_at = parse_header(frame)
-        ids = (stream_id, frame_id)
+        if frame[5] >= ONE_BYTE or frame[6] >= ONE_BYTE:
+            payload_at = parse_header(frame).payload_at
         if self._fragments.frames:
-            self._fragments.check_free(ids)
-        return self._hand_over(ids, parse_messages(frame, payload_at), len(frame))
+            header = parse_header(frame)
+            self._fragments.check_free((header.stream_id, header.frame_id))
+        event = Notified(frame[5:payload_at], None, len(frame), frame, payload_at)
+        self._recognise(event)
+        self._expect_ack(event)
+        return event
 
-    def _hand_over(self, ids: Ids, messages: tuple[Message, ...], size: int) -> Event:
-        """Report a NOTIFY and expect its ACK."""
+    def _recognise(self, event: Notified) -> None:
+        """Read what differs, where the rest of the payload is known; else the messages, now, with all their faults."""
+        alike = self.shapes.find(event.data, event.payload_at)
+        if alike is not None:
+            for shape in alike:
+                values = shape.read(event.data, event.payload_at)
+                if values is not None:
+                    event.shape = shape
+                    event.values = values
+                    return
+        event.read()
+
+    def _expect_ack(self, event: Notified) -> None:
+        """Note that HAProxy waits for the ACK of a NOTIFY."""
         in_flight = self._in_flight
         if len(in_flight) + len(self._superseded) >= self._frames_in_flight:
             raise TooMuchHeld("frames_in_flight", self._frames_in_flight)
-        if ids in in_flight:
+        before = in_flight.get(event.ids)
+        if before is not None:
             # The stream waited ``timeout processing`` for us in vain; with ``option continue-on-error`` HAProxy
             # up to 3.0 gives its next event the same ids (captures err-late700ms-cont).
-            self._superseded.append(in_flight[ids])
-        event = in_flight[ids] = Notified(ids[0], ids[1], messages, size)
-        return event
+            self._superseded.append(before)
+        in_flight[event.ids] = event
 
     def _fragment(self, header: Header, frame: bytes) -> Event | None:
         """Take a NOTIFY without FIN, or an UNSET."""
@@ -274,7 +297,9 @@ class AgentConnection:
             return None
         whole, size = self._fragments.take(ids)
         self._count_frame(FrameType.NOTIFY, -1)  # its first piece was counted, and from here on it is a usual one
-        return self._hand_over(ids, parse_messages(whole, 0), size)
+        event = Notified(serialize_ids(ids[0], ids[1]), parse_messages(whole, 0), size, whole, 0)
+        self._expect_ack(event)
+        return event
 
     # Sending
 
@@ -289,20 +314,25 @@ class AgentConnection:
         DISCONNECT was handed out, and for a NOTIFY whose ids came again because HAProxy gave up waiting (its
         ACK would be taken for that of the second).
         """
-        ids = (notified.stream_id, notified.frame_id)
+        return self.acknowledge_serialized(notified, serialize_actions(actions))
+
+    def acknowledge_serialized(self, notified: Notified, actions: bytes) -> int:
+        """Do as :meth:`acknowledge`, with a LIST-OF-ACTIONS that is written already."""
+        ids = notified.ids
         if self._in_flight.get(ids) is not notified:
             self._forget_superseded(notified)
             self._count_frame(FrameType.ACK, -1)
-            return len(actions)
+            return count_actions(actions)
         del self._in_flight[ids]
         if self.closed and not self._farewell:
             self._count_frame(FrameType.ACK, -1)
-            return len(actions)
-        id_bytes = serialize_ids(ids[0], ids[1])
-        room = self.max_frame_size - len(_ACK_FLAGS) - len(id_bytes)
-        payload, left_out = serialize_actions(actions, room) if actions else (HARMLESS, 0)
-        size = len(_ACK_FLAGS) + len(id_bytes) + len(payload)
-        self._out.append(_ack_head(size) + id_bytes + payload)
+            return count_actions(actions)
+        left_out = 0
+        if not actions:
+            actions = HARMLESS
+        elif _ACK_HEAD_SIZE + len(ids) + len(actions) > self.max_frame_size:
+            actions, left_out = fit_actions(actions, self.max_frame_size - _ACK_HEAD_SIZE - len(ids))
+        self._out.append(_ack_head(_ACK_HEAD_SIZE + len(ids) + len(actions)) + ids + actions)
         return left_out
 
     def _forget_superseded(self, notified: Notified) -> None:

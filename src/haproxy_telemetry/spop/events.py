@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias, final
 
 from .errors import SpopError
 from .handshake import Hello
-from .messages import Message
+from .messages import Message, parse_messages
+from .shapes import Shape
+from .values import Value
+from .varint import parse_varint
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +27,63 @@ class HealthChecked:
     hello: Hello
 
 
-class Notified(NamedTuple):
-    """HAProxy holds a stream until this is acknowledged. A NamedTuple, because there is one per frame.
+@final
+class Notified:
+    """HAProxy holds a stream until this is acknowledged.
 
     The ids name the frame on this connection only: from HAProxy 3.1 on every event is a stream of its own, and
     two connections use the same ids at the same time. Up to 3.0 they can even come again on one connection, when
     HAProxy gave up waiting for the ACK and sends the stream's next event; so this object is the handle.
+
+    ``ids`` are both as they stand in the frame. ``size``: bytes of the frame, or of all its fragments, without length
+    fields. Where the payload was recognised, ``shape`` says as what, ``values`` are what differs, and the messages are
+    read when somebody asks for them. One is made for every frame: so it is a class of few fields, and no tuple.
     """
 
-    stream_id: int
-    frame_id: int
-    messages: tuple[Message, ...]
-    size: int
-    """Bytes of the frame, or of all its fragments, without length fields."""
+    __slots__ = ("_messages", "data", "ids", "payload_at", "shape", "size", "values")
+
+    def __init__(
+        self, ids: bytes, messages: tuple[Message, ...] | None, size: int, data: bytes, payload_at: int
+    ) -> None:
+        self.ids = ids
+        self.size = size
+        self.shape: Shape | None = None
+        self.values: list[Value] | None = None
+        self.data = data
+        self.payload_at = payload_at
+        self._messages = messages
+
+    def read(self) -> None:
+        """Read the messages now. Raises as ``parse_messages``."""
+        self._messages = parse_messages(self.data, self.payload_at)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """All that the frame says; names may repeat and their order counts."""
+        if self._messages is None:
+            self._messages = parse_messages(self.data, self.payload_at)
+        return self._messages
+
+    @property
+    def stream_id(self) -> int:
+        """The stream, as HAProxy numbers it on this connection."""
+        return parse_varint(self.ids, 0)[0]
+
+    @property
+    def frame_id(self) -> int:
+        """The frame within the stream."""
+        return parse_varint(self.ids, parse_varint(self.ids, 0)[1])[0]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Notified):
+            return False
+        return (self.ids, self.size, self.messages) == (other.ids, other.size, other.messages)
+
+    def __hash__(self) -> int:
+        return hash((self.ids, self.size))
+
+    def __repr__(self) -> str:
+        return f"Notified(stream {self.stream_id}, frame {self.frame_id}, {self.messages!r}, {self.size} bytes)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ reference to what they came from, so the answer to HAProxy can leave before they
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, final
 
 from haproxy_telemetry.trace.spans import Attribute
 from haproxy_telemetry.trace.stream import Identity, StreamStart
@@ -20,14 +20,28 @@ RESPONSE_SPANS: Final = b"*res*"
 """The names that ``finish`` understands beside those of spans; ``b""`` is the block's own span."""
 
 
-class Reference(NamedTuple):
+@final
+class Reference:
     """``kind`` is :data:`CHILD_OF` or :data:`FOLLOWS_FROM`; ``span`` the name of a span of the same trace."""
 
-    kind: int
-    span: bytes
+    __slots__ = ("kind", "span")
+
+    def __init__(self, kind: int, span: bytes) -> None:
+        self.kind = kind
+        self.span = span
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reference) and (self.kind, self.span) == (other.kind, other.span)
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.span))
+
+    def __repr__(self) -> str:
+        return f"Reference({self.kind}, {self.span!r})"
 
 
-class Block(NamedTuple):
+@final
+class Block:
     """One span's part of a message: create it or speak to it, then finish what is named.
 
     ``span`` is ``None`` where only ``finishes`` are asked for. ``marks`` are finishes too, of spans that are open
@@ -35,30 +49,83 @@ class Block(NamedTuple):
     stream a span that starts here belongs, for ``*req*`` and ``*res*``.
     """
 
-    span: bytes | None
-    references: tuple[Reference, ...]
-    attributes: tuple[Attribute, ...]
-    log: tuple[Attribute, ...]
-    baggage: tuple[tuple[bytes, bytes], ...]
-    finishes: tuple[bytes, ...]
-    marks: tuple[bytes, ...]
-    response_side: bool
+    __slots__ = ("attributes", "baggage", "finishes", "log", "marks", "references", "response_side", "span")
+
+    def __init__(
+        self,
+        span: bytes | None,
+        references: tuple[Reference, ...],
+        attributes: tuple[Attribute, ...],
+        log: tuple[Attribute, ...],
+        baggage: tuple[tuple[bytes, bytes], ...],
+        finishes: tuple[bytes, ...],
+        marks: tuple[bytes, ...],
+        response_side: bool,
+    ) -> None:
+        self.span = span
+        self.references = references
+        self.attributes = attributes
+        self.log = log
+        self.baggage = baggage
+        self.finishes = finishes
+        self.marks = marks
+        self.response_side = response_side
+
+    def _all(self) -> tuple[object, ...]:
+        said = (self.span, self.references, self.attributes, self.log, self.baggage)
+        return (*said, self.finishes, self.marks, self.response_side)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Block) and self._all() == other._all()
+
+    def __hash__(self) -> int:
+        return hash(self._all())
+
+    def __repr__(self) -> str:
+        return f"Block{self._all()!r}"
 
 
-class Told(NamedTuple):
+@final
+class Told:
     """What one message says about one stream, whose name is ``key`` (HAProxy's ``unique-id``).
 
     ``marks`` are spans to be finished together with the stream's next block, whenever it comes. ``start`` is
     there when the message tells the stream as a whole, with ``attributes`` of its own.
+
+    Not changed once it is made; blocks are shared by all messages that say the same.
     """
 
-    key: bytes
-    identity: Identity | None
-    baggage: bytes
-    blocks: tuple[Block, ...]
-    marks: tuple[bytes, ...]
-    start: StreamStart | None = None
-    attributes: tuple[Attribute, ...] = ()
+    __slots__ = ("attributes", "baggage", "blocks", "identity", "key", "marks", "start")
+
+    def __init__(
+        self,
+        key: bytes,
+        identity: Identity | None,
+        baggage: bytes,
+        blocks: tuple[Block, ...],
+        marks: tuple[bytes, ...],
+        start: StreamStart | None = None,
+        attributes: tuple[Attribute, ...] = (),
+    ) -> None:
+        self.key = key
+        self.identity = identity
+        self.baggage = baggage
+        self.blocks = blocks
+        self.marks = marks
+        self.start = start
+        self.attributes = attributes
+
+    def _all(self) -> tuple[object, ...]:
+        return (self.key, self.identity, self.baggage, self.blocks, self.marks, self.start, self.attributes)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Told) and self._all() == other._all()
+
+    def __hash__(self) -> int:
+        return hash(self._all())
+
+    def __repr__(self) -> str:
+        return f"Told{self._all()!r}"
 
 
 class Propagation(NamedTuple):
