@@ -46,7 +46,7 @@ COMPILED = (
 
 INTERPRETED = {
     "spop/scalars.py": "classes that are ints and bytes, which mypyc cannot make",
-    "trace/spans.py": "as spop/scalars.py; and tuples, which are no faster compiled",
+    "trace/values.py": "as spop/scalars.py",
     "trace/foreign.py": "OpenTelemetry's propagators do the work, and may not be there",
     "records/parse.py": "msgspec does the work, and fills a class that mypyc would change",
 }

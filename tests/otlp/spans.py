@@ -80,7 +80,7 @@ def a_span(number: int = 1, **changes: Any) -> FinishedSpan:
         status=2,
         status_message=b"no server is available",
     )
-    return span._replace(**changes)
+    return span.replaced(**changes)
 
 
 def a_trace(spans: int = 1, *, service: bytes | None = None, first: int = 1) -> FinishedTrace:

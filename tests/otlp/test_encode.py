@@ -237,7 +237,7 @@ def sdk_span(span: FinishedSpan) -> ReadableSpan:
 def sdk_like(span: FinishedSpan) -> FinishedSpan:
     """``span`` with what the SDK can't say (its encoder writes no W3C flags, no link's trace state) left out."""
     remote = 0x200 if span.parent_span_id and span.flags & 0x200 else 0
-    return span._replace(
+    return span.replaced(
         flags=0x100 | remote,
         trace_state=b"vendor=1,other=2" if span.trace_state else b"",
         kind=1 + span.kind % 3,
@@ -247,7 +247,7 @@ def sdk_like(span: FinishedSpan) -> FinishedSpan:
         attributes=unique(span.attributes),
         events=tuple(e._replace(attributes=unique(e.attributes)) for e in span.events),
         links=tuple(
-            k._replace(trace_state=b"", flags=0x100 | k.flags & 0x200, attributes=unique(k.attributes))
+            k.replaced(trace_state=b"", flags=0x100 | k.flags & 0x200, attributes=unique(k.attributes))
             for k in span.links
         ),
     )

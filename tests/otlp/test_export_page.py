@@ -72,7 +72,7 @@ def test_the_tree_on_the_page_is_what_the_console_shows() -> None:
         trace_id = bytes.fromhex("4bf92f3577b34da6a3ce929d0e0e4736")
         start, end = begin + start_us * 1000, begin + end_us * 1000
         made = FinishedSpan(trace_id, span_id, parent_id, b"", 0, name, 1, start, end, (), 0, (), 0, (), 0, b"")
-        return made._replace(**changes)  # type: ignore[arg-type]  # the test names fields with their types
+        return made.replaced(**changes)
 
     spans = (
         span(1, b"HAProxy session", 0, 12345),

@@ -81,7 +81,7 @@ def test_every_span_is_shown_once_whatever_the_parents_say(
 ) -> None:
     """Loops, spans that are their own parents, ids that occur twice."""
     tangled = tuple(
-        s._replace(span_id=bytes([own]) * 8, parent_span_id=bytes([parent]) * 8)
+        s.replaced(span_id=bytes([own]) * 8, parent_span_id=bytes([parent]) * 8)
         for s, (own, parent) in zip(some, ids, strict=False)
     )
     assert len(render_trace(FinishedTrace(None, tangled), b"edge").splitlines()) == (1 + len(some) if some else 0)

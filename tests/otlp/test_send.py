@@ -23,6 +23,7 @@ from haproxy_telemetry.otlp.send import OtlpExporter
 from haproxy_telemetry.otlp.settings import read_batch_limits, read_otlp_settings
 from haproxy_telemetry.otlp.transport import Groups, Transport
 from haproxy_telemetry.stats import Stats
+from haproxy_telemetry.trace.spans import FinishedTrace
 
 from .receiver import Behaviour, Receiver, answer, drip, hang, raw, receiving
 from .spans import a_span, a_trace
@@ -434,7 +435,7 @@ def test_a_span_that_cannot_be_encoded_costs_only_itself(caplog: pytest.LogCaptu
     good, bad = a_span(1), a_span(2, start_ns=-1)
     with receiving() as server:
         exporter = exporter_to(url_of(server), stats)
-        exporter.export(a_trace()._replace(spans=(bad, good, bad)))
+        exporter.export(FinishedTrace(None, (bad, good, bad)))
         server.wait_for_spans(1)
         report = exporter.close(LONG_S)
     assert report == CloseReport(1, {"encode_error": 2})

@@ -36,6 +36,8 @@ CACHED_NAME_SIZE: Final = 64
 _fields: dict[Attribute, bytes] = {}  # values of exactly the type bytes: see _span_attribute
 _keys: dict[bytes, bytes] = {}
 _names: dict[tuple[bytes, int], bytes] = {}
+_tails: dict[int, bytes] = {}
+CACHED_TAILS: Final = 64
 
 INT64_MIN: Final = -(1 << 63)
 INT64_MAX: Final = (1 << 63) - 1
@@ -44,6 +46,8 @@ _TIME: Final = Struct("<BQ").pack  # Span.Event.time_unix_nano = 1
 _FLAGS: Final = Struct("<HI").pack  # a two-byte tag and its fixed32
 _LINK_FLAGS: Final = Struct("<BI").pack
 _DOUBLE: Final = Struct("<d").pack
+
+_SPAN_HEADS: Final = [b"\x12" + varint(size) for size in range(1024)]
 
 # InstrumentationScope.name = 1, .version = 2; ScopeSpans.scope = 1
 _SCOPE: Final = length_field(1, length_field(1, SCOPE_NAME) + length_field(2, SCOPE_VERSION))
@@ -56,27 +60,59 @@ def encode_span(span: FinishedSpan) -> bytes:
 
     Raises ``ValueError``, ``TypeError`` or ``struct.error`` for a span that was built wrongly.
     """
-    (trace_id, span_id, parent_id, state, flags, name, kind, start_ns, end_ns, attributes, dropped_attributes,
-     events, dropped_events, links, status, message) = span  # fmt: skip
-    parts = [_ids(trace_id, span_id)]
-    if state:
-        parts.append(_text(b"\x1a", state))
+    trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id
+    _check_ids(trace_id, span_id)
+    parts = [b"\x0a\x10", trace_id, b"\x12\x08", span_id]
+    if span.trace_state:
+        parts.append(_text(b"\x1a", span.trace_state))
     if parent_id:
-        parts.append(_parent(parent_id))
-    parts.append(_names.get((name, kind)) or _name(name, kind))
-    parts.append(_TIMES(0x39, start_ns, 0x41, end_ns))
-    parts.extend(map(_span_attribute, attributes))
-    if dropped_attributes:
-        parts.append(b"\x50" + varint(dropped_attributes))
-    parts.extend(map(_event, events))
-    if dropped_events:
-        parts.append(b"\x60" + varint(dropped_events))
-    parts.extend(map(_link, links))
-    parts.append(_status(status, message) if status or message else b"\x7a\x00")
-    if flags:
-        parts.append(_FLAGS(0x0185, flags))  # Span.flags = 16, fixed32
+        if len(parent_id) != SPAN_ID_SIZE:
+            raise ValueError(f"parent span id of {len(parent_id)} bytes, not {SPAN_ID_SIZE}")
+        parts.append(b"\x22\x08")
+        parts.append(parent_id)
+    parts.append(_names.get((span.name, span.kind)) or _name(span.name, span.kind))
+    parts.append(_TIMES(0x39, span.start_ns, 0x41, span.end_ns))
+    for attribute in span.attributes:
+        parts.append(_span_attribute(attribute))  # noqa: PERF401 (compiled, this is the loop that it looks like)
+    if span.dropped_attributes:
+        parts.append(b"\x50" + varint(span.dropped_attributes))
+    for event in span.events:
+        parts.append(_event(event))  # noqa: PERF401
+    if span.dropped_events:
+        parts.append(b"\x60" + varint(span.dropped_events))
+    for link in span.links:
+        parts.append(_link(link))  # noqa: PERF401
+    parts.append(_tail(span))
     body = b"".join(parts)
-    return b"\x12" + varint(len(body)) + body
+    return _span_head(len(body)) + body
+
+
+def _check_ids(trace_id: bytes, span_id: bytes) -> None:
+    if len(trace_id) != TRACE_ID_SIZE or len(span_id) != SPAN_ID_SIZE:
+        raise ValueError(f"ids of {len(trace_id)} and {len(span_id)} bytes, not {TRACE_ID_SIZE} and {SPAN_ID_SIZE}")
+
+
+def _tail(span: FinishedSpan) -> bytes:
+    """Write the status (15) and the flags (16), of which there are few kinds."""
+    flags, status = span.flags, span.status
+    if span.status_message:
+        return _status(status, span.status_message) + _flags(flags)
+    number = flags << 8 | status
+    tail = _tails.get(number)
+    if tail is None:
+        tail = (_status(status, b"") if status else b"\x7a\x00") + _flags(flags)
+        if len(_tails) < CACHED_TAILS:
+            _tails[number] = tail
+    return tail
+
+
+def _flags(flags: int) -> bytes:
+    return _FLAGS(0x0185, flags) if flags else b""  # Span.flags = 16, fixed32
+
+
+def _span_head(size: int) -> bytes:
+    """Write the tag and length of ``ScopeSpans.spans``."""
+    return _SPAN_HEADS[size] if size < len(_SPAN_HEADS) else b"\x12" + varint(size)
 
 
 def encode_resource(attributes: Iterable[Attribute]) -> bytes:
@@ -113,18 +149,6 @@ def encode_request(groups: Iterable[tuple[bytes, Sequence[bytes]]]) -> bytes:
     return b"".join(parts)
 
 
-def _ids(trace_id: bytes, span_id: bytes) -> bytes:
-    if len(trace_id) != TRACE_ID_SIZE or len(span_id) != SPAN_ID_SIZE:
-        raise ValueError(f"ids of {len(trace_id)} and {len(span_id)} bytes, not {TRACE_ID_SIZE} and {SPAN_ID_SIZE}")
-    return b"\x0a\x10" + trace_id + b"\x12\x08" + span_id
-
-
-def _parent(span_id: bytes) -> bytes:
-    if len(span_id) != SPAN_ID_SIZE:
-        raise ValueError(f"parent span id of {len(span_id)} bytes, not {SPAN_ID_SIZE}")
-    return b"\x22\x08" + span_id
-
-
 def _name(name: bytes, kind: int) -> bytes:
     """Write Span.name = 5 and .kind = 6; spans' names are few."""
     fields = _text(b"\x2a", name) + b"\x30" + varint(kind)
@@ -150,15 +174,16 @@ def _event(event: SpanEvent) -> bytes:
 
 
 def _link(link: SpanLink) -> bytes:
-    trace_id, span_id, state, attributes, flags = link
-    parts = [_ids(trace_id, span_id)]
-    if state:
-        parts.append(_text(b"\x1a", state))
-    for key, value in attributes:
+    _check_ids(link.trace_id, link.span_id)
+    parts = [b"\x0a\x10", link.trace_id, b"\x12\x08", link.span_id]
+    if link.trace_state:
+        parts.append(_text(b"\x1a", link.trace_state))
+    for key, value in link.attributes:
         parts.append(_attribute(b"\x22", key, value))
-    if flags:
-        parts.append(_LINK_FLAGS(0x35, flags))
-    return length_field(13, b"".join(parts))
+    if link.flags:
+        parts.append(_LINK_FLAGS(0x35, link.flags))
+    body = b"".join(parts)
+    return b"\x6a" + varint(len(body)) + body
 
 
 def _status(code: int, message: bytes) -> bytes:

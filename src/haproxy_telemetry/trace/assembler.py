@@ -10,6 +10,7 @@ needs, :meth:`Assembler.apply` does the rest. Time is an argument everywhere (na
 
 from __future__ import annotations
 
+from binascii import hexlify
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -38,13 +39,15 @@ from haproxy_telemetry.trace.instructions import (
 )
 from haproxy_telemetry.trace.live import LiveTrace, OpenSpan, TraceLimits
 from haproxy_telemetry.trace.opentracing import apply_log, apply_tag
-from haproxy_telemetry.trace.privacy import PEER, shown_tag, shown_tags
+from haproxy_telemetry.trace.privacy import GOVERNED, PEER, shown_tag, shown_tags
 from haproxy_telemetry.trace.propagators import W3C, Propagators
 from haproxy_telemetry.trace.spans import FLAG_SAMPLED, FinishedTrace
-from haproxy_telemetry.trace.stream import EndedStream, EndOfStream, Request
-from haproxy_telemetry.trace.w3c import SpanContext
+from haproxy_telemetry.trace.stream import EndedStream, EndOfStream, Request, StreamStart
+from haproxy_telemetry.trace.w3c import SpanContext, write_traceparent
 
 UPSTREAM_SPAN: Final = b"Server session"
+
+SERVICE: Final = b"service.name"
 
 LONGEST_KEY: Final = 128
 """Bytes of an id that is remembered as it is; a UUID has 36."""
@@ -156,9 +159,13 @@ class Assembler:
             trace = self._begin(told.key, now)
         if told.identity is not None:
             adopt(trace, told.identity, self._stats, self._propagators)
-        decide_early(self.sampling, trace, told, now)
+        if self.sampling.trivial:
+            trace.sampled = trace.flags & FLAG_SAMPLED != 0
+        else:
+            decide_early(self.sampling, trace, told, now)
         if self._propagators.baggage or self._propagators.items:
-            self._adopt_baggage(trace, told)
+            if told.baggage or told.identity is not None:
+                self._adopt_baggage(trace, told)
             for block in told.blocks:
                 for name, value in block.baggage:
                     self._carry(trace, name, value)
@@ -206,35 +213,52 @@ class Assembler:
         trace.said = False
 
     def _propagation(self, trace: LiveTrace) -> Propagation:
-        context = SpanContext(trace.trace_id, trace.upstream_id, trace.flags)
+        propagators = self._propagators
+        trace_id, span_id = hexlify(trace.trace_id), hexlify(trace.upstream_id)
         return Propagation(
-            self._propagators.traceparent(context),
+            write_traceparent(trace_id, span_id, trace.flags) if propagators.tracecontext else b"",
             upstream_state(self.sampling, trace),
-            format_baggage(trace.baggage) if trace.baggage and self._propagators.baggage else b"",
-            trace.trace_id.hex().encode("ascii"),
-            trace.upstream_id.hex().encode("ascii"),
-            bool(trace.flags & FLAG_SAMPLED),
-            self._propagators.others(context),
-            self._propagators.write_items(trace.baggage) if trace.baggage else (),
+            format_baggage(trace.baggage) if trace.baggage and propagators.baggage else b"",
+            trace_id,
+            span_id,
+            trace.flags & FLAG_SAMPLED != 0,
+            propagators.others(SpanContext(trace.trace_id, trace.upstream_id, trace.flags)) if propagators.more else (),
+            propagators.write_items(trace.baggage) if trace.baggage and propagators.items else (),
         )
 
     # After the ACK
 
     def apply(self, told: Sequence[Told], size: int, now: int) -> None:
         """Carry the instructions of one frame of ``size`` bytes out; a trace ends when its last span does."""
+        if not told:
+            return
+        if _about_one_stream(told):
+            trace = self._account(told[0].key, size, now)
+            if trace is not None:
+                for one in told:
+                    if not self._carry_out(trace, one, now):
+                        break
+                self._end_if_over(trace, now)
+        else:
+            self._apply_to_several(told, size, now)
+        if self._bytes > self._limits.max_bytes:
+            self._keep_within_bytes(now)
+
+    def _apply_to_several(self, told: Sequence[Told], size: int, now: int) -> None:
         spoken_of: dict[bytes, LiveTrace | None] = {}
         for one in told:
             if one.key not in spoken_of:
                 spoken_of[one.key] = self._account(one.key, size, now)
             trace = spoken_of[one.key]
-            if trace is not None and trace.sampled and trace.deferred:
-                self._catch_up(trace)
             if trace is not None and not self._carry_out(trace, one, now):
                 break
         for trace in spoken_of.values():
-            if trace is not None and trace.spans and not trace.open:
-                self._let_go(trace, now)
-        self._keep_within_bytes(now)
+            if trace is not None:
+                self._end_if_over(trace, now)
+
+    def _end_if_over(self, trace: LiveTrace, now: int) -> None:
+        if trace.spans and not trace.open:
+            self._let_go(trace, now)
 
     def _keep_within_bytes(self, now: int) -> None:
         while self._bytes > self._limits.max_bytes:
@@ -253,27 +277,40 @@ class Assembler:
         return trace
 
     def _heard_of(self, trace: LiveTrace, now: int) -> None:
-        trace.last_event_ns = max(now, trace.last_event_ns)
+        if now > trace.last_event_ns:
+            trace.last_event_ns = now
         self._traces.move_to_end(trace.key)
 
     def _carry_out(self, trace: LiveTrace, told: Told, now: int) -> bool:
         """Do one message's blocks; ``False`` where strict mode gives up the rest of the frame."""
+        if trace.sampled and trace.deferred:
+            self._catch_up(trace)
         for block in told.blocks:
-            marked = [span for name in block.marks for span in self._named(trace, name, None)]
+            marked = self._marked(trace, block) if block.marks else None
             if block.span is not None and not self._speak(trace, block, now):
                 trace.marks.extend((*block.marks, *block.finishes))
                 return False
-            for span in marked:
-                if not span.end_ns:
-                    trace.finish(span, now)
-            self._finish_all(trace, block, now)
-        trace.marks.extend(told.marks)
+            if marked is not None:
+                for span in marked:
+                    if not span.end_ns:
+                        trace.finish(span, now)
+            if trace.marks:
+                for name in trace.marks:
+                    self._finish(trace, name, block.span, now)
+                trace.marks.clear()
+            for name in block.finishes:
+                self._finish(trace, name, block.span, now)
+        if told.marks:
+            trace.marks.extend(told.marks)
         if told.start is not None:
-            if trace.start is None and trace.end is None:
-                self._active.append((told.start.request, 1))
-            trace.start = trace.start or told.start
-            trace.attributes.update(shown_tags(self._conventions.privacy, told.attributes))
+            self._take_start(trace, told, told.start)
         return True
+
+    def _take_start(self, trace: LiveTrace, told: Told, start: StreamStart) -> None:
+        if trace.start is None and trace.end is None:
+            self._active.append((start.request, 1))
+        trace.start = trace.start or start
+        trace.attributes.update(shown_tags(self._conventions.privacy, told.attributes))
 
     def _speak(self, trace: LiveTrace, block: Block, now: int) -> bool:
         """Create the block's span or find it, and set what is said of it."""
@@ -306,20 +343,20 @@ class Assembler:
     def _start(self, trace: LiveTrace, block: Block, now: int) -> OpenSpan | None:
         """Start the block's span under its first child-of reference, else under its first reference."""
         assert block.span is not None
-        targets = self._targets(trace, block.references)
-        if targets is None:
-            return None
         parent: OpenSpan | None = None
-        for kind, target in targets:
-            if parent is None or (kind == CHILD_OF and targets[0][0] != CHILD_OF):
-                parent = target
-                if kind == CHILD_OF:
-                    break
+        links: tuple[tuple[int, OpenSpan], ...] = ()
+        if block.references:
+            targets = self._targets(trace, block.references)
+            if targets is None:
+                return None
+            if targets:
+                parent = _parent(targets)
+                links = self._links(targets)
         span = OpenSpan(block.span, self._span_id(trace, block.span), parent, now)
         span.response_side = block.response_side
+        span.links = links
         if parent is None and trace.spans:
             span.own_trace_id = self._ids.trace_id()
-        self._link(span, targets)
         trace.spans.append(span)
         trace.open[block.span] = span
         return span
@@ -349,44 +386,58 @@ class Assembler:
             return trace.upstream_id
         return self._ids.span_id()
 
-    def _link(self, span: OpenSpan, targets: list[tuple[int, OpenSpan]]) -> None:
+    def _links(self, targets: list[tuple[int, OpenSpan]]) -> tuple[tuple[int, OpenSpan], ...]:
         """Every reference becomes a link but for a lone child-of, of which the parent says all."""
         if len(targets) == 1 and targets[0][0] == CHILD_OF:
-            return
+            return ()
         if len(targets) > self._limits.max_links:
             self._stats.count("links_dropped", "span_full", len(targets) - self._limits.max_links)
-        span.links = targets[: self._limits.max_links]
+        return tuple(targets[: self._limits.max_links])
 
     def _describe(self, trace: LiveTrace, span: OpenSpan, block: Block, now: int) -> None:
-        for key, value in block.attributes:
-            if key == b"service.name" and isinstance(value, bytes):
+        for tag in block.attributes:
+            key, value = tag
+            if key == SERVICE and isinstance(value, bytes):
                 trace.service = value
                 continue
             # The peer of the span that waits for the origin is a server, not the client.
-            server = key == PEER and span.name == self._upstream_span
-            shown = value if server else shown_tag(self._conventions.privacy, key, value)
-            if shown is not None and not apply_tag(span, key, shown, self._limits.max_attributes):
+            if key in GOVERNED and not (key == PEER and span.name == self._upstream_span):
+                shown = shown_tag(self._conventions.privacy, key, value)
+                if shown is None:
+                    continue
+                tag = (key, shown)
+            if not apply_tag(span, tag, self._limits.max_attributes):
                 self._stats.count("attributes_dropped", "span_full")
         if block.log and not apply_log(span, block.log, now, self._limits.max_events):
             self._stats.count("events_dropped", "span_full")
 
     # Ends
 
-    def _finish_all(self, trace: LiveTrace, block: Block, now: int) -> None:
-        for name in (*trace.marks, *block.finishes):
-            for span in self._named(trace, name, block.span):
-                trace.finish(span, now)
-        trace.marks.clear()
-
-    def _named(self, trace: LiveTrace, name: bytes, current: bytes | None) -> list[OpenSpan]:
-        """Return the open spans that ``finish`` means; a name that no open span has means none."""
+    def _finish(self, trace: LiveTrace, name: bytes, current: bytes | None, now: int) -> None:
+        """End the open spans that ``finish`` means; a name that no open span has means none."""
         if name == ALL_SPANS:
-            return list(trace.open.values())
-        if name in (REQUEST_SPANS, RESPONSE_SPANS):
-            response = name == RESPONSE_SPANS
-            return [span for span in trace.open.values() if span.response_side == response]
-        span = trace.open.get(name or current or b"")
-        return [span] if span is not None else []
+            for span in trace.open.values():
+                span.finish(now)
+            trace.open.clear()
+        elif name in (REQUEST_SPANS, RESPONSE_SPANS):
+            for span in _on_side(trace, name == RESPONSE_SPANS):
+                trace.finish(span, now)
+        else:
+            ending = trace.open.pop(name or current or b"", None)
+            if ending is not None:
+                ending.finish(now)
+
+    def _marked(self, trace: LiveTrace, block: Block) -> list[OpenSpan]:
+        """Return the open spans that the block's marks mean, before it does anything."""
+        marked: list[OpenSpan] = []
+        for name in block.marks:
+            if name == ALL_SPANS:
+                marked.extend(trace.open.values())
+            elif name in (REQUEST_SPANS, RESPONSE_SPANS):
+                marked.extend(_on_side(trace, name == RESPONSE_SPANS))
+            elif name in trace.open:
+                marked.append(trace.open[name])
+        return marked
 
     def end(self, end: EndOfStream, size: int, now: int) -> None:
         """Take the record of a stream's end, of ``size`` bytes; its trace leaves after a moment of grace.
@@ -496,6 +547,23 @@ class Assembler:
         if trace.end is None and (trace.cut_short() or trace.start is not None):
             self._stats.count("traces_incomplete", reason)
         self._remove(trace, now)
+
+
+def _about_one_stream(told: Sequence[Told]) -> bool:
+    key = told[0].key
+    return len(told) == 1 or all(one.key == key for one in told)
+
+
+def _parent(targets: list[tuple[int, OpenSpan]]) -> OpenSpan:
+    """Return the first child-of reference, else the first reference."""
+    for kind, target in targets:
+        if kind == CHILD_OF:
+            return target
+    return targets[0][1]
+
+
+def _on_side(trace: LiveTrace, response: bool) -> list[OpenSpan]:
+    return [span for span in trace.open.values() if span.response_side == response]
 
 
 def _short(key: bytes) -> bytes:

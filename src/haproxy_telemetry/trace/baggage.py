@@ -19,8 +19,11 @@ MAX_MEMBER_BYTES: Final = 4096
 """Name and value of one member: half of the header, so that one cannot crowd out all others."""
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TOKEN_BYTES: Final = bytes(byte for byte in range(256) if _TOKEN.fullmatch(bytes((byte,))))
 _VALUE = re.compile(rb"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*")
 _UNQUOTED: Final = "!#$&'()*+-./:<=>?@[]^_`{|}~"
+_PLAIN_BYTES: Final = bytes(byte for byte in range(256) if quote_from_bytes(bytes((byte,)), _UNQUOTED)[0] != "%")
+"""What stands in a value as it is: taking these away leaves nothing of most values."""
 
 
 def parse_baggage(text: bytes) -> dict[bytes, bytes]:
@@ -41,11 +44,15 @@ def format_baggage(members: Mapping[bytes, bytes]) -> bytes:
     parts: list[bytes] = []
     size = 0
     for name, value in members.items():
-        if not _TOKEN.fullmatch(name):
+        if not name or name.translate(None, _TOKEN_BYTES):
             continue
-        part = name + b"=" + quote_from_bytes(value, _UNQUOTED).encode("ascii")
+        part = name + b"=" + (value if not value.translate(None, _PLAIN_BYTES) else _quoted(value))
         size += len(part) + 1
         if size > MAX_BYTES + 1 or len(parts) == MAX_MEMBERS:
             break
         parts.append(part)
     return b",".join(parts)
+
+
+def _quoted(value: bytes) -> bytes:
+    return quote_from_bytes(value, _UNQUOTED).encode("ascii")

@@ -23,10 +23,10 @@ _CLIENT: Final = frozenset((b"client.address", b"network.peer.address"))
 
 
 def decide_early(sampling: Sampling, trace: LiveTrace, told: Told, now: int) -> None:
-    """Before the ACK: fix the flag that goes upstream, as far as it is not HAProxy's own."""
-    if sampling.trivial:
-        trace.sampled = trace.flags & FLAG_SAMPLED != 0
-        return
+    """Before the ACK: fix the flag that goes upstream, as far as it is not HAProxy's own.
+
+    Not asked where sampling is trivial: the flags as they come are all there is to it then.
+    """
     anew = _anchored_anew(trace)
     decision = trace.decision
     if decision is not None and not anew and not decision.pending:

@@ -116,12 +116,12 @@ def _joined(
 
 
 def _under(span: FinishedSpan, recorded_id: bytes, told_id: bytes) -> FinishedSpan:
-    return span._replace(parent_span_id=told_id) if span.parent_span_id == recorded_id else span
+    return span.replaced(parent_span_id=told_id) if span.parent_span_id == recorded_id else span
 
 
 def _asked_nobody(span: FinishedSpan) -> FinishedSpan:
     """The span of a server that its event announced, and that then was not needed, refused or not to be had."""
-    return span._replace(kind=KIND_INTERNAL) if span.kind == KIND_CLIENT else span
+    return span.replaced(kind=KIND_INTERNAL) if span.kind == KIND_CLIENT else span
 
 
 def _join(told: FinishedSpan, recorded: FinishedSpan) -> FinishedSpan:
@@ -129,7 +129,7 @@ def _join(told: FinishedSpan, recorded: FinishedSpan) -> FinishedSpan:
 
     But for how it ended: an event saw the server's answer, which `http-response deny` may have replaced since.
     """
-    return told._replace(
+    return told.replaced(
         kind=recorded.kind if told.kind == KIND_INTERNAL else told.kind,
         start_ns=min(told.start_ns, recorded.start_ns),
         end_ns=max(told.end_ns, recorded.end_ns),

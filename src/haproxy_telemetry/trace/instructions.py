@@ -128,21 +128,35 @@ class Told:
         return f"Told{self._all()!r}"
 
 
-class Propagation(NamedTuple):
+@final
+class Propagation:
     """What goes back to HAProxy, and from there upstream: header values, ids in hex.
 
     A header that is not to be sent is ``b""``; ``others`` are those of formats other than W3C's, by name, and
     ``items`` those of Jaeger's baggage.
     """
 
-    traceparent: bytes
-    tracestate: bytes
-    baggage: bytes
-    trace_id: bytes
-    span_id: bytes
-    sampled: bool
-    others: tuple[tuple[bytes, bytes], ...] = ()
-    items: tuple[tuple[bytes, bytes], ...] = ()
+    __slots__ = ("baggage", "items", "others", "sampled", "span_id", "trace_id", "traceparent", "tracestate")
+
+    def __init__(
+        self,
+        traceparent: bytes,
+        tracestate: bytes,
+        baggage: bytes,
+        trace_id: bytes,
+        span_id: bytes,
+        sampled: bool,
+        others: tuple[tuple[bytes, bytes], ...],
+        items: tuple[tuple[bytes, bytes], ...],
+    ) -> None:
+        self.traceparent = traceparent
+        self.tracestate = tracestate
+        self.baggage = baggage
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.sampled = sampled
+        self.others = others
+        self.items = items
 
 
 class Problem(NamedTuple):

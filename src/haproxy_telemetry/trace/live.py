@@ -89,15 +89,22 @@ class OpenSpan:
         self.kind = KIND_INTERNAL
         self.status = STATUS_UNSET
         self.response_side = False
-        self.attributes: dict[bytes, AttributeValue] = {}
+        # Most spans have none of these: what is made for every span is paid for with every span.
+        self.attributes: dict[bytes, Attribute] | None = None
         self.dropped_attributes = 0
-        self.events: list[SpanEvent] = []
+        self.events: tuple[SpanEvent, ...] = ()
         self.dropped_events = 0
-        self.links: list[tuple[int, OpenSpan]] = []
+        self.links: tuple[tuple[int, OpenSpan], ...] = ()
+
+    def say(self, attribute: Attribute) -> None:
+        """Set an attribute; the last value of a key counts."""
+        if self.attributes is None:
+            self.attributes = {}
+        self.attributes[attribute[0]] = attribute
 
     def finish(self, now: int) -> None:
         """End the span; never before it began, should the clock have been set back."""
-        self.end_ns = max(now, self.start_ns)
+        self.end_ns = now if now > self.start_ns else self.start_ns
 
 
 @final
@@ -205,7 +212,7 @@ class LiveTrace:
         """End what is still open at the last event that is known of, and say so on it; return how many."""
         count = len(self.open)
         for span in list(self.open.values()):
-            span.attributes[_INCOMPLETE[0]] = _INCOMPLETE[1]
+            span.say(_INCOMPLETE)
             self.finish(span, self.last_event_ns)
         return count
 
@@ -230,9 +237,9 @@ class LiveTrace:
             kind=span.kind,
             start_ns=span.start_ns,
             end_ns=span.end_ns,
-            attributes=tuple(span.attributes.items()),
+            attributes=tuple(span.attributes.values()) if span.attributes is not None else (),
             dropped_attributes=span.dropped_attributes,
-            events=tuple(span.events),
+            events=span.events,
             dropped_events=span.dropped_events,
             links=self._links(span),
             status=span.status,
@@ -240,8 +247,10 @@ class LiveTrace:
         )
 
     def _links(self, span: OpenSpan) -> tuple[SpanLink, ...]:
+        if not span.links:
+            return self.links if span is self.spans[0] else ()
         links = tuple([self._link(kind, target) for kind, target in span.links])
-        return links + self.links if span is self.root else links
+        return links + self.links if span is self.spans[0] else links
 
     def _link(self, kind: int, target: OpenSpan) -> SpanLink:
         flags = self.flags | FLAG_HAS_IS_REMOTE

@@ -39,17 +39,18 @@ _EXCEPTION_FIELDS: Final[dict[bytes, bytes]] = {
 }
 
 
-def apply_tag(span: OpenSpan, key: bytes, value: AttributeValue, limit: int) -> bool:
+def apply_tag(span: OpenSpan, tag: Attribute, limit: int) -> bool:
     """Set a tag; ``False`` if the span holds ``limit`` attributes already."""
+    key, value = tag
     if key == b"error" and _apply_error(span, value):
         return True
     if key == b"span.kind" and value in _KINDS:
         span.kind = _KINDS[value]
         return True
-    if len(span.attributes) >= limit and key not in span.attributes:
+    if span.attributes is not None and len(span.attributes) >= limit and key not in span.attributes:
         span.dropped_attributes += 1
         return False
-    span.attributes[key] = value
+    span.say(tag)
     return True
 
 
@@ -74,5 +75,5 @@ def apply_log(span: OpenSpan, fields: tuple[Attribute, ...], now: int, limit: in
     if name == b"error":
         name = b"exception"
         attributes = tuple([(_EXCEPTION_FIELDS.get(key, key), value) for key, value in attributes])
-    span.events.append(SpanEvent(now, name if isinstance(name, bytes) else b"log", attributes))
+    span.events = (*span.events, SpanEvent(now, name if isinstance(name, bytes) else b"log", attributes))
     return True

@@ -35,7 +35,7 @@ _HASH_SIZE: Final = 8  # bytes: any two of a million clients look alike with a c
 QUERY: Final = b"url.query"
 URL: Final = b"url.full"
 PEER: Final = b"network.peer.address"
-_GOVERNED: Final = frozenset((QUERY, URL, b"client.address", PEER))
+GOVERNED: Final = frozenset((QUERY, URL, b"client.address", PEER))
 
 
 class Privacy(NamedTuple):
@@ -123,7 +123,7 @@ def shown_tag(privacy: Privacy, key: bytes, value: AttributeValue) -> AttributeV
 
     ``None``: it says nothing. Every other tag is its author's own business.
     """
-    if key not in _GOVERNED or type(value) is not bytes:
+    if key not in GOVERNED or type(value) is not bytes:
         return value
     if key == QUERY:
         return shown_query(privacy, value)

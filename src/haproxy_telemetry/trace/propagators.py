@@ -13,7 +13,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.stream import Identity
-from haproxy_telemetry.trace.w3c import SpanContext, format_traceparent, parse_traceparent
+from haproxy_telemetry.trace.w3c import SpanContext, parse_traceparent
 
 
 class Format(Protocol):
@@ -70,6 +70,8 @@ class Propagators:
         self.tracecontext = any(isinstance(one, TraceContext) for one in formats)
         self._formats: tuple[Format | TraceContext, ...] = tuple(formats)
         self._others: tuple[Format, ...] = tuple(one for one in formats if not isinstance(one, TraceContext))
+        self.more = len(self._others) > 0
+        """Whether there are headers to write beside W3C's."""
         self._read: frozenset[bytes] = frozenset(header for one in self._others for header in one.headers)
 
     def extract(self, identity: Identity, stats: Stats) -> Caller | None:
@@ -101,10 +103,6 @@ class Propagators:
                     stats.count("context_ignored", "uberctx")
             elif header not in self._read:
                 stats.count("context_ignored", header.decode("ascii"))
-
-    def traceparent(self, context: SpanContext) -> bytes:
-        """Return W3C's header, or nothing where it is not to be sent."""
-        return format_traceparent(context) if self.tracecontext else b""
 
     def read_items(self, identity: Identity) -> list[tuple[bytes, bytes]]:
         """Return Jaeger's baggage of the caller: names, and values decoded."""

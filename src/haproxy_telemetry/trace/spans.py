@@ -8,19 +8,11 @@ decides about their encoding and says so.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, final
 
+from haproxy_telemetry.trace.values import Attribute, AttributeValue, Blob
 
-class Blob(bytes):
-    """A value that is binary, not text: it leaves as OTLP ``bytes_value``."""
-
-    __slots__ = ()
-
-
-AttributeValue: TypeAlias = bool | int | float | bytes | Blob
-"""``bytes`` is text of unknown encoding, :class:`Blob` is binary."""
-
-Attribute: TypeAlias = tuple[bytes, AttributeValue]
+__all__ = ["Attribute", "AttributeValue", "Blob", "FinishedSpan", "FinishedTrace", "SpanEvent", "SpanLink"]
 
 # OTLP trace.proto, Span.SpanKind
 KIND_INTERNAL: Final = 1
@@ -46,42 +38,137 @@ class SpanEvent(NamedTuple):
     attributes: tuple[Attribute, ...]
 
 
-class SpanLink(NamedTuple):
-    """A reference to another span: ``trace_id`` is 16 bytes, ``span_id`` 8."""
-
-    trace_id: bytes
-    span_id: bytes
-    trace_state: bytes
-    attributes: tuple[Attribute, ...]
-    flags: int
-
-
-class FinishedSpan(NamedTuple):
-    """One span, complete. ``parent_span_id`` is ``b""`` for a root; ``flags`` are OTLP's (W3C flags below)."""
-
-    trace_id: bytes
-    span_id: bytes
-    parent_span_id: bytes
-    trace_state: bytes
-    flags: int
-    name: bytes
-    kind: int
-    start_ns: int
-    end_ns: int
-    attributes: tuple[Attribute, ...]
-    dropped_attributes: int
-    events: tuple[SpanEvent, ...]
-    dropped_events: int
-    links: tuple[SpanLink, ...]
-    status: int
-    status_message: bytes
+_LINK_FIELDS: Final = ("attributes", "flags", "span_id", "trace_id", "trace_state")
+_SPAN_FIELDS: Final = (
+    "attributes",
+    "dropped_attributes",
+    "dropped_events",
+    "end_ns",
+    "events",
+    "flags",
+    "kind",
+    "links",
+    "name",
+    "parent_span_id",
+    "span_id",
+    "start_ns",
+    "status",
+    "status_message",
+    "trace_id",
+    "trace_state",
+)
 
 
-class FinishedTrace(NamedTuple):
+@final
+class SpanLink:
+    """A reference to another span: ``trace_id`` is 16 bytes, ``span_id`` 8. Not changed once it is made."""
+
+    __slots__ = _LINK_FIELDS
+
+    def __init__(
+        self, trace_id: bytes, span_id: bytes, trace_state: bytes, attributes: tuple[Attribute, ...], flags: int
+    ) -> None:
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.trace_state = trace_state
+        self.attributes = attributes
+        self.flags = flags
+
+    def replaced(self, **changes: Any) -> SpanLink:
+        """Return a link that differs in these fields."""
+        return SpanLink(**_fields(self, _LINK_FIELDS) | changes)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SpanLink) and _fields(self, _LINK_FIELDS) == _fields(other, _LINK_FIELDS)
+
+    def __hash__(self) -> int:
+        return hash((self.trace_id, self.span_id))
+
+    def __repr__(self) -> str:
+        return f"SpanLink({_fields(self, _LINK_FIELDS)!r})"
+
+
+@final
+class FinishedSpan:
+    """One span, complete. ``parent_span_id`` is ``b""`` for a root; ``flags`` are OTLP's (W3C flags below).
+
+    Not changed once it is made: who wants another makes it (:meth:`replaced`).
+    """
+
+    __slots__ = _SPAN_FIELDS
+
+    def __init__(
+        self,
+        trace_id: bytes,
+        span_id: bytes,
+        parent_span_id: bytes,
+        trace_state: bytes,
+        flags: int,
+        name: bytes,
+        kind: int,
+        start_ns: int,
+        end_ns: int,
+        attributes: tuple[Attribute, ...],
+        dropped_attributes: int,
+        events: tuple[SpanEvent, ...],
+        dropped_events: int,
+        links: tuple[SpanLink, ...],
+        status: int,
+        status_message: bytes,
+    ) -> None:
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.parent_span_id = parent_span_id
+        self.trace_state = trace_state
+        self.flags = flags
+        self.name = name
+        self.kind = kind
+        self.start_ns = start_ns
+        self.end_ns = end_ns
+        self.attributes = attributes
+        self.dropped_attributes = dropped_attributes
+        self.events = events
+        self.dropped_events = dropped_events
+        self.links = links
+        self.status = status
+        self.status_message = status_message
+
+    def replaced(self, **changes: Any) -> FinishedSpan:
+        """Return a span that differs in these fields."""
+        return FinishedSpan(**_fields(self, _SPAN_FIELDS) | changes)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FinishedSpan) and _fields(self, _SPAN_FIELDS) == _fields(other, _SPAN_FIELDS)
+
+    def __hash__(self) -> int:
+        return hash((self.trace_id, self.span_id))
+
+    def __repr__(self) -> str:
+        return f"FinishedSpan({_fields(self, _SPAN_FIELDS)!r})"
+
+
+@final
+class FinishedTrace:
     """What one HAProxy stream gave: its spans, to be exported together.
 
     ``service`` overrides the resource's ``service.name`` for these spans (``None``: the agent's own).
     """
 
-    service: bytes | None
-    spans: tuple[FinishedSpan, ...]
+    __slots__ = ("service", "spans")
+
+    def __init__(self, service: bytes | None, spans: tuple[FinishedSpan, ...]) -> None:
+        self.service = service
+        self.spans = spans
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FinishedTrace) and (self.service, self.spans) == (other.service, other.spans)
+
+    def __hash__(self) -> int:
+        return hash(self.spans)
+
+    def __repr__(self) -> str:
+        return f"FinishedTrace({self.service!r}, {self.spans!r})"
+
+
+def _fields(of: object, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(of, name) for name in names}

@@ -18,6 +18,7 @@ MAX_TRACE_STATE_BYTES: Final = 8192
 
 MAX_TRACE_STATE_MEMBERS: Final = 32
 
+_FLAGS: Final = (b"-00", b"-01", b"-02", b"-03")
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
 _ZERO_TRACE = bytes(16)
 _ZERO_SPAN = bytes(8)
@@ -53,9 +54,14 @@ def _unhex(text: bytes) -> bytes:
     return bytes.fromhex(text.decode("ascii"))
 
 
+def write_traceparent(trace_id: bytes, span_id: bytes, flags: int) -> bytes:
+    """Return the header value, version 00; the ids come in hexadecimal."""
+    return b"00-" + trace_id + b"-" + span_id + _FLAGS[flags & KNOWN_FLAGS]
+
+
 def format_traceparent(context: SpanContext) -> bytes:
     """Return the header value, version 00."""
-    return f"00-{context.trace_id.hex()}-{context.span_id.hex()}-{context.flags:02x}".encode("ascii")
+    return write_traceparent(context.trace_id.hex().encode(), context.span_id.hex().encode(), context.flags)
 
 
 def parse_tracestate(text: bytes) -> bytes:
