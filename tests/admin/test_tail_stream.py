@@ -78,8 +78,7 @@ def test_a_reader_that_does_not_read_is_told_its_losses_later() -> None:
     world = World()
     with served(world) as address:
         reader = watching(address, world)
-        big = a_trace(1)._replace(service=b"x")
-        big = FinishedTrace(b"x", tuple(span._replace(name=b"n" * 100_000) for span in big.spans))
+        big = FinishedTrace(b"x", tuple(span.replaced(name=b"n" * 100_000) for span in a_trace(1).spans))
         for _ in range(400):
             world.taps.offer([big])
         seen, lost = 0, 0
