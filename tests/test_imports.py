@@ -81,7 +81,7 @@ MAY_IMPORT = {
     "viewer": {"logs", "otlp"},
     "terminal": set[str](),
     "watch": {"terminal"},
-    "demo": {"terminal", "logs", "haproxyconfig"},
+    "demo": {"viewer", "terminal", "logs", "haproxyconfig"},
     "cli": {
         "terminal",
         "watch",

@@ -266,7 +266,7 @@ def test_what_the_pages_show_is_what_it_prints(runs: Runs, page: str) -> None:
     """The first trace is shown whole; what stands behind it may be left out."""
     text = (Path(__file__).parents[2] / page).read_text()
     shown = next(block for block in text.split("```") if "✔ sent" in block)
-    shown = shown[shown.index("haproxy-telemetry 0") :].partition("\n  HAProxy stats")[0]
+    shown = shown[shown.index("haproxy-telemetry 0") :].partition("\n  Traces  ")[0]
     printed = shape_of_page(runs[VERSIONS[0].name, "standard"].result(SECONDS).stderr)
     lines = shape_of_page(shown)
     assert lines == printed[: len(lines)]
@@ -371,6 +371,22 @@ def test_it_stays_for_other_requests_and_ctrl_c_stops_everything(staying: Stayin
     assert staying.process.wait(15) == 0
     wait_gone(list(children))
     assert "Traceback" not in staying.output.read_text()
+
+
+@pytest.mark.timeout(120)
+def test_the_viewer_in_it_has_the_traces_and_the_agents_status(staying: Staying) -> None:
+    staying.url()
+    found = re.search(r"Traces +(http://127\.0\.0\.1:\d+/)", staying.wait_for("Ctrl-C stops everything"))
+    assert found
+    proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with proxy.open(f"{found[1]}api/viewer/traces?service=haproxy-2&limit=20", timeout=10) as response:
+        traces = json.load(response)["traces"]
+    assert {"/", "/api/items", "/missing", "/error"} <= {trace["path"] for trace in traces}
+    assert {"fake-server", "haproxy-1", "haproxy-2"} in [{one["name"] for one in trace["services"]} for trace in traces]
+    with proxy.open(f"{found[1]}api/viewer/status", timeout=10) as response:
+        told = json.load(response)
+    assert told["agentError"] is None
+    assert told["viewer"]["received"]["rejected"] == {}
 
 
 @pytest.mark.timeout(120)

@@ -137,7 +137,7 @@ def test_of_somebodys_own_trace_only_what_is_surely_wrong_is_said() -> None:
 
 def test_ports_that_moved_get_a_line_and_no_others() -> None:
     assert moved_lines(USUAL_PORTS) == []
-    assert moved_lines({**USUAL_PORTS, "otlp": 4319}) == ["  - port 4318 is busy: the OTLP receiver is on 4319 instead"]
+    assert moved_lines({**USUAL_PORTS, "otlp": 4319}) == ["  - port 4318 is busy: the viewer's OTLP is on 4319 instead"]
 
 
 def test_the_sum_of_a_proof_that_went_well() -> None:

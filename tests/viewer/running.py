@@ -99,7 +99,9 @@ def running(limits: Limits | None = None, agent: str = "", hosts: tuple[str, ...
         servers.append(server)
         begun.set()
 
-    thread = threading.Thread(target=lambda: asyncio.run(serve(options, store, sockets, started)), name="viewer")
+    thread = threading.Thread(
+        target=lambda: asyncio.run(serve(options, store, sockets, started=started, signals=False)), name="viewer"
+    )
     thread.start()
     try:
         assert begun.wait(10)

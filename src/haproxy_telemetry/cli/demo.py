@@ -12,7 +12,7 @@ import click
 from haproxy_telemetry.demo.files import DEFAULT_PROFILE, PROFILES
 
 # What the demo needs beside the agent; the names of packages to import, not to install.
-NEEDED = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http", "opentelemetry.proto")
+NEEDED = ("starlette", "uvicorn", "opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http", "opentelemetry.proto")
 
 
 @click.command(

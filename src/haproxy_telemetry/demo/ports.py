@@ -20,6 +20,8 @@ TCP_PORTS = {
     "fake-server": 8080,
     "agent": 7000,
     "otlp": 4318,
+    "viewer": 16686,
+    "pages": 9464,
 }
 UDP_PORTS = {"records": 7514}
 USUAL_PORTS = TCP_PORTS | UDP_PORTS

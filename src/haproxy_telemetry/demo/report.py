@@ -26,7 +26,8 @@ _LABELS = {
     "stats-2": "haproxy-2's statistics page",
     "fake-server": "the fake server",
     "agent": "the agent",
-    "otlp": "the OTLP receiver",
+    "otlp": "the viewer's OTLP",
+    "pages": "what the agent says of itself",
     "records": "the agent's port for records",
 }
 
@@ -66,8 +67,8 @@ def running_lines(ports: Mapping[str, int], page: Page) -> list[str]:
         f"  {tick} haproxy-1    :{ports['haproxy-1']} traced   :{ports['haproxy-1-plain']} not",
         f"  {tick} haproxy-2    :{ports['haproxy-2']} traced   :{ports['haproxy-2-plain']} not",
         f"  {tick} fake server  :{ports['fake-server']} (OpenTelemetry SDK)",
-        f"  {tick} agent        :{ports['agent']} SPOP     :{ports['records']}/udp records",
-        f"  {tick} receiver     :{ports['otlp']} OTLP",
+        f"  {tick} agent        :{ports['agent']} SPOP     :{ports['records']}/udp records   :{ports['pages']} metrics",
+        f"  {tick} viewer       :{ports['viewer']} page     :{ports['otlp']} OTLP",
     ]
 
 
@@ -110,7 +111,9 @@ def problem_lines(about: str, problems: list[Problem], page: Page) -> list[str]:
 def farewell_lines(ports: Mapping[str, int], page: Page) -> list[str]:
     """Say what a person can do now."""
     bold = page.style.paint(f"curl -i http://127.0.0.1:{ports['haproxy-1']}/", "1")
+    traces = page.style.paint(f"http://127.0.0.1:{ports['viewer']}/", "1")
     return [
+        f"  Traces        {traces}",
         f"  HAProxy stats http://127.0.0.1:{ports['stats']} and :{ports['stats-2']}",
         f"  Try           {bold}        Ctrl-C stops everything",
     ]

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from haproxy_telemetry.demo import report
+from haproxy_telemetry.demo.arrivals import Arrivals
 from haproxy_telemetry.demo.binary import (
     Haproxy,
     HaproxyUnusableError,
@@ -24,15 +25,14 @@ from haproxy_telemetry.demo.binary import (
 )
 from haproxy_telemetry.demo.checker import Problem
 from haproxy_telemetry.demo.children import Child, ChildDiedError, Echo, StartTimeoutError, supervised
-from haproxy_telemetry.demo.client import Answer, Request, RequestFailedError, demo_requests, send
+from haproxy_telemetry.demo.client import USER_AGENT, Answer, Request, RequestFailedError, demo_requests, send
 from haproxy_telemetry.demo.counters import RecordCounters, read_totals
 from haproxy_telemetry.demo.files import demo_files, options_of
 from haproxy_telemetry.demo.ports import NoFreePortError, PortTakenError, free_ports, own_turn
 from haproxy_telemetry.demo.proof import Verdict, is_whole, judge, problems_of, trace_id_of, with_strays
-from haproxy_telemetry.demo.receiver import Receiver
 from haproxy_telemetry.demo.shapes import Shape, shape_of
-from haproxy_telemetry.demo.store import TraceStore
 from haproxy_telemetry.demo.topology import HAPROXIES, haproxy_environment, start_all
+from haproxy_telemetry.demo.viewing import viewing
 from haproxy_telemetry.haproxyconfig import PROXY
 from haproxy_telemetry.terminal.page import Page
 from haproxy_telemetry.terminal.records import SpanRecord
@@ -96,32 +96,6 @@ async def _until_signal(options: Options, environ: Mapping[str, str]) -> int:
         return story.exit_code
 
 
-class Arrivals:
-    """The traces that came, and a way to wait for more. ``take`` is for the receiver's threads."""
-
-    def __init__(self) -> None:
-        self.store = TraceStore()
-        self.grown: dict[str, float] = {}  # trace, and when it grew last by the loop's clock; until it is shown
-        self._loop = asyncio.get_running_loop()
-        self._more = asyncio.Event()
-
-    def take(self, spans: list[SpanRecord]) -> None:
-        """Hand spans over to the loop, which may be gone already."""
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._add, spans)
-
-    def _add(self, spans: list[SpanRecord]) -> None:
-        for trace_id in self.store.add(spans):
-            self.grown[trace_id] = self._loop.time()
-        self._more.set()
-
-    async def more(self, seconds: float) -> None:
-        """Return when something came, or after ``seconds``."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._more.wait(), seconds)
-        self._more.clear()
-
-
 class Story:
     """One run of the demo."""
 
@@ -160,12 +134,11 @@ class Story:
 
     async def _begin(self, haproxy: Haproxy, config: Path) -> None:
         """Choose ports and start everything, then play."""
-        arrivals = Arrivals()
         async with contextlib.AsyncExitStack() as stack:
             async with own_turn(TURN_SECONDS):
                 ports = free_ports()
                 await self._check_files(haproxy, config, ports)
-                stack.enter_context(_receiver(ports["otlp"], arrivals))
+                arrivals = await stack.enter_async_context(viewing(ports))
                 children = await stack.enter_async_context(supervised(self._options.echo))
                 agent = await start_all(children, haproxy, config, ports, self._environ)
             self._started = True
@@ -196,9 +169,9 @@ class Story:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._options.patience
         while True:
-            verdicts = [judge(*one, arrivals.store.spans(trace_id_of(*one)), self._shape) for one in sent]
+            verdicts = [judge(*one, arrivals.spans(trace_id_of(*one)), self._shape) for one in sent]
             if all(verdict.ok for verdict in verdicts) or loop.time() >= deadline:
-                return with_strays(verdicts, arrivals.store.all_spans())
+                return with_strays(verdicts, arrivals.spans_with("user_agent.original", USER_AGENT))
             await arrivals.more(deadline - loop.time())
 
     async def _send(self, request: Request, port: int) -> tuple[Request, Answer]:
@@ -222,7 +195,7 @@ class Story:
             await arrivals.more(TICK_SECONDS if arrivals.grown else 3600.0)
             ready = self._ready(arrivals)
             for trace_id in ready[:MAX_DRAWN]:
-                spans = arrivals.store.spans(trace_id)
+                spans = arrivals.spans(trace_id)
                 self._say(*self._trace(spans, problems_of(spans)), "")
             if len(ready) > MAX_DRAWN:
                 self._say(f"  and {len(ready) - MAX_DRAWN} more traces, not drawn", "")
@@ -234,11 +207,11 @@ class Story:
         ready = [
             trace_id
             for trace_id, since in arrivals.grown.items()
-            if now - since >= QUIET_SECONDS or is_whole(arrivals.store.spans(trace_id), self._shape)
+            if now - since >= QUIET_SECONDS or is_whole(arrivals.spans(trace_id), self._shape)
         ]
         for trace_id in ready:
             del arrivals.grown[trace_id]
-        return [trace_id for trace_id in ready if arrivals.store.spans(trace_id)]
+        return [trace_id for trace_id in ready if arrivals.spans(trace_id)]
 
     def _trace(self, spans: list[SpanRecord], problems: list[Problem]) -> list[str]:
         when = datetime.fromtimestamp(min(span.start_ns for span in spans) / 1e9).astimezone()
@@ -258,10 +231,3 @@ async def _counters(agent: Child) -> RecordCounters | None:
                 await asyncio.sleep(0.01)
             return found
     return None
-
-
-def _receiver(port: int, arrivals: Arrivals) -> Receiver:
-    try:
-        return Receiver(port, arrivals.take)
-    except OSError as error:
-        raise PortTakenError("the OTLP receiver", port) from error

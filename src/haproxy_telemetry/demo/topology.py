@@ -1,6 +1,6 @@
 """What runs in the demo, with which environment, and in which order it starts.
 
-The receiver first, then whoever sends to it, HAProxies last: nothing is started before what it needs listens.
+The viewer first, then whoever sends to it, HAProxies last: nothing is started before what it needs listens.
 """
 
 from __future__ import annotations
@@ -64,12 +64,13 @@ def haproxy_environment(environ: Mapping[str, str], ports: Mapping[str, int], na
 async def start_all(
     children: Children, haproxy: Haproxy, config: Path, ports: Mapping[str, int], environ: Mapping[str, str]
 ) -> Child:
-    """Start everything but the receiver, which listens on ``ports["otlp"]`` already; return the agent."""
+    """Start everything but the viewer, which listens on ``ports["otlp"]`` already; return the agent."""
     python = [sys.executable, "-P", "-m"]
     ways_in = ["--listen", f"127.0.0.1:{ports['agent']}", "--records", f"udp:127.0.0.1:{ports['records']}"]
+    pages = ["--admin", f"127.0.0.1:{ports['pages']}"]
     agent = await children.start(
         "agent",
-        [*python, "haproxy_telemetry", "serve", *ways_in, "--export", "otlp"],
+        [*python, "haproxy_telemetry", "serve", *ways_in, *pages, "--export", "otlp"],
         agent_environment(environ, ports["otlp"]),
     )
     origin = await children.start(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Final
 
@@ -36,9 +37,16 @@ class Viewer:
     """The parts that live as long as the process. Made on the loop; ``close`` writes what waits."""
 
     def __init__(
-        self, store: Store, *, agent: str = "", hosts: Sequence[str] = (), otlp_ports: Sequence[int] = ()
+        self,
+        store: Store,
+        *,
+        agent: str = "",
+        hosts: Sequence[str] = (),
+        otlp_ports: Sequence[int] = (),
+        told: Callable[[Sequence[Summary]], None] | None = None,
     ) -> None:
-        """``otlp_ports`` take OTLP and nothing else. Raises nothing."""
+        """``otlp_ports`` take OTLP and nothing else; ``told`` hears of traces that are new or grew, on the loop."""
+        self._told = told
         self._store = store
         self._loop = asyncio.get_running_loop()
         self._watch = AgentWatch(agent)
@@ -71,8 +79,10 @@ class Viewer:
 
     def _changed(self, summaries: Sequence[Summary]) -> None:
         lines = [(summary.trace_id, summary_json(summary)) for summary in summaries]
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self.hub.publish, lines)
+            if self._told is not None:
+                self._loop.call_soon_threadsafe(self._told, summaries)
 
     # On the loop
 

@@ -8,7 +8,6 @@ import ipaddress
 import logging
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from haproxy_telemetry.logs import fields
 from haproxy_telemetry.viewer.app import Viewer
 from haproxy_telemetry.viewer.database import Database, StoreError
 from haproxy_telemetry.viewer.guard import MAX_HEAD
+from haproxy_telemetry.viewer.spans import Summary
 from haproxy_telemetry.viewer.store import Limits, Store
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.viewer")
@@ -94,17 +94,25 @@ async def serve(
     options: Options,
     store: Store,
     sockets: Sequence[socket.socket],
+    *,
     started: Callable[[ViewerServer], None] | None = None,
+    told: Callable[[Sequence[Summary]], None] | None = None,
+    signals: bool = True,
 ) -> None:
-    """Serve on listening sockets, the first for everything, the others for OTLP alone, until the server is stopped."""
+    """Serve on listening sockets, the first for everything, the others for OTLP alone, until the server is stopped.
+
+    ``started`` gets the server, ``told`` hears on the loop of traces that are new or grew. With ``signals`` SIGTERM and
+    SIGINT stop it.
+    """
     page, *otlp = (sock.getsockname() for sock in sockets)
     viewer = Viewer(
         store,
         agent=options.agent,
         hosts=(Address(*page[:2]).name, options.listen.name, *options.hosts),
         otlp_ports=[name[1] for name in otlp],
+        told=told,
     )
-    server = ViewerServer(_config(viewer), viewer)
+    server = ViewerServer(_config(viewer), viewer, signals)
     _warn_if_open(page)
     _LOG.info(
         "viewer",
@@ -146,14 +154,15 @@ def _config(viewer: Viewer) -> uvicorn.Config:
 class ViewerServer(uvicorn.Server):
     """Uvicorn's server, which lets the live streams end first, and leaves a signal that ended it at that."""
 
-    def __init__(self, config: uvicorn.Config, viewer: Viewer) -> None:
+    def __init__(self, config: uvicorn.Config, viewer: Viewer, signals: bool) -> None:
         super().__init__(config)
+        self._signals = signals
         self.viewer = viewer
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop at SIGTERM and SIGINT; a second one hurries."""
-        if threading.current_thread() is threading.main_thread():
+        if self._signals:
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, self.stop)
         yield

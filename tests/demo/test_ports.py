@@ -3,11 +3,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from dataclasses import replace
 
 import pytest
 
-from demo.samples import whole_trace
 from haproxy_telemetry.demo.ports import (
     USUAL_PORTS,
     NoFreePortError,
@@ -16,40 +14,6 @@ from haproxy_telemetry.demo.ports import (
     port_is_free,
     udp_port_is_free,
 )
-from haproxy_telemetry.demo.store import TraceStore
-
-
-def test_spans_gather_under_their_trace_in_order_of_time() -> None:
-    store = TraceStore()
-    spans = whole_trace()
-    assert store.add(spans[:3]) == store.add(spans[3:]) == [spans[0].trace_id]
-    starts = [span.start_ns for span in store.spans(spans[0].trace_id)]
-    assert starts == sorted(starts)
-    assert len(store.all_spans()) == len(spans)
-    assert store.spans("unknown") == []
-
-
-def test_the_trace_that_was_silent_longest_goes_first() -> None:
-    store = TraceStore(max_traces=2)
-    one = whole_trace()[0]
-    for trace_id in ("a", "b", "a", "c"):
-        store.add([replace(one, trace_id=trace_id)])
-    assert [store.spans(trace_id) != [] for trace_id in "abc"] == [True, False, True]
-    assert store.traces_evicted == 1
-
-
-def test_a_request_of_many_traces_reports_only_those_that_are_left() -> None:
-    store = TraceStore(max_traces=1)
-    one = whole_trace()[0]
-    assert store.add([replace(one, trace_id="a"), replace(one, trace_id="b")]) == ["b"]
-
-
-def test_a_trace_takes_only_so_many_spans() -> None:
-    store = TraceStore(max_spans=2)
-    one = whole_trace()[0]
-    assert store.add([one, one]) == [one.trace_id]
-    assert store.add([one, one]) == []
-    assert (len(store.spans(one.trace_id)), store.spans_dropped) == (2, 2)
 
 
 def test_the_usual_ports_where_they_are_free() -> None:
