@@ -22,6 +22,7 @@ from pathlib import Path
 
 import debian_haproxy
 import promtool
+import python_library
 from debian_haproxy import UnavailableError
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "haproxy"
@@ -138,14 +139,15 @@ def _examine(source: str, command: tuple[str, ...]) -> HaproxyVersion:
 
 
 def fetch() -> None:
-    """Unpack the Debian releases that are not in the cache, and promtool; a failure is noted there with its reason."""
+    """Unpack the releases that are not in the cache, and what else tests need; failures are noted with reasons."""
     have = {v.name for v in discover().versions}
     wanted = [r for r, version in RELEASES.items() if version not in have and not (CACHE / r).is_dir()]
     CACHE.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(max_workers=len(RELEASES) + 1) as pool:
-        other = pool.submit(promtool.fetch)
+    with ThreadPoolExecutor(max_workers=len(RELEASES) + 2) as pool:
+        others = [pool.submit(promtool.fetch), pool.submit(python_library.fetch)]
         list(pool.map(_fetch_release, wanted))
-        other.result()
+        for other in others:
+            other.result()
 
 
 def _fetch_release(release: str) -> None:

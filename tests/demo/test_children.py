@@ -58,7 +58,7 @@ async def hold(scene: Callable[[Children], Awaitable[object]]) -> None:
 
 
 async def test_a_child_that_ends_is_an_error_with_its_last_lines() -> None:
-    program = "import sys\nfor n in range(50): print('line', n)\nsys.exit('no more')"
+    program = "import sys\nfor n in range(50): print('line', n, flush=True)\nsys.exit('no more')"
     with pytest.raises(ChildDiedError, match=r"(?s)child ended with exit code 1.*line 49.*no more") as caught:
         await hold(lambda children: children.start("child", [PYTHON, "-c", program], os.environ))
     assert len(caught.value.tail) == 12

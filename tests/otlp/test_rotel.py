@@ -15,6 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import python_library
+from debian_haproxy import UnavailableError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -57,6 +59,10 @@ def rotel_before(sink: Receiver, folder: Path) -> Iterator[dict[str, str]]:
     if spec is None or spec.origin is None:
         pytest.skip("the package rotel is not installed (there is no wheel for this platform)")
     http, grpc = free_ports(2)
+    try:
+        library = python_library.environment()
+    except UnavailableError as error:
+        pytest.skip(f"rotel is linked with {python_library.PACKAGE}: {error}")
     command = [str(Path(spec.origin).parent / "rotel-agent"), "start"]
     options = {
         "--otlp-http-endpoint": f"127.0.0.1:{http}",
@@ -71,7 +77,7 @@ def rotel_before(sink: Receiver, folder: Path) -> Iterator[dict[str, str]]:
     with (folder / "output").open("wb") as output:
         arguments = [word for option in options.items() for word in option]
         process = subprocess.Popen(
-            [*command, *arguments], stdout=output, stderr=output, env={"PATH": os.environ["PATH"]}
+            [*command, *arguments], stdout=output, stderr=output, env={"PATH": os.environ["PATH"], **library}
         )
     try:
         wait_until_listening(http, process, folder)

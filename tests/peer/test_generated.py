@@ -130,7 +130,7 @@ class Running:
         origin: HasPort,
         bind: str = "",
         lines: str = "",
-        processing: str = "20ms",
+        processing: str = "1s",  # a test machine may stop for longer than a request may wait
         tags: str = "",
         **chosen: Any,
     ) -> None:
@@ -239,7 +239,7 @@ def test_a_request_is_served_with_a_context_and_makes_one_record(
     with RecordingAgent() as agent:
         running = Running(
             start_haproxy, version, origin,
-            profile=profile.value, agents=[f"{LOOPBACK}:{agent.port}"], records=records.address, processing="1s",
+            profile=profile.value, agents=[f"{LOOPBACK}:{agent.port}"], records=records.address,
         )  # fmt: skip
         if profile is not hc.Profile.ZERO_WAIT:
             wait_until(lambda: any(isinstance(event, HealthChecked) for _, event in agent.events), "a health check")
