@@ -29,6 +29,8 @@ COMPILED = (
     "agent.py",
     "dialect/*.py",
     "engines.py",
+    "metrics/instruments.py",
+    "metrics/traffic.py",
     "otlp/batch.py",
     "otlp/encode.py",
     "otlp/protobuf.py",
@@ -48,7 +50,7 @@ INTERPRETED = {
     "spop/scalars.py": "classes that are ints and bytes, which mypyc cannot make",
     "trace/values.py": "as spop/scalars.py",
     "trace/foreign.py": "OpenTelemetry's propagators do the work, and may not be there",
-    "records/parse.py": "msgspec does the work, and fills a class that mypyc would change",
+    "records/line.py": "msgspec does the work, and fills a class that mypyc would change",
 }
 """Those that the patterns name and that are left as they are, with the reason."""
 

@@ -160,7 +160,10 @@ class Traffic:
 
 
 def _record(histogram: Histogram, attributes: Attributes, value: float, exemplar: Exemplar | None) -> None:
-    histogram.record(attributes, value, exemplar._replace(value=float(value)) if exemplar is not None else None)
+    """Take one measurement; ``exemplar`` is a stream's, yet without the value."""
+    if exemplar is not None:
+        exemplar = Exemplar(exemplar.trace_id, exemplar.span_id, float(value), exemplar.time_ns)
+    histogram.record(attributes, value, exemplar)
 
 
 def _seconds(start_ns: int, end_ns: int) -> float:

@@ -1,4 +1,4 @@
-"""One log line, or a datagram of some, becomes what has ended: JSON by msgspec, then HAProxy's ways of saying "none".
+"""One log line, or a datagram of some, becomes what has ended: HAProxy's ways of saying "none", numbers in text.
 
 ``docs/records.md`` lists the keys. Any bytes give an EndOfStream or a RecordError and nothing else
 (``fuzz/fuzz_records.py``).
@@ -8,22 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
-from haproxy_telemetry.records.errors import (
-    BAD_VALUE,
-    CUT,
-    MISSING_FIELD,
-    NOT_JSON,
-    NOT_OURS,
-    NOT_UTF8,
-    TOO_LONG,
-    RecordError,
-)
+from haproxy_telemetry.records.errors import BAD_VALUE, MISSING_FIELD, NOT_OURS, TOO_LONG, RecordError
+from haproxy_telemetry.records.line import Line, decode
 from haproxy_telemetry.records.syslog import strip_header
 from haproxy_telemetry.trace.stream import EndOfStream, Identity, Request, Timers
-
-VERSION: Final = 1
 
 MAX_LINE_BYTES: Final = 65_536
 """HAProxy's own limit of ``log ... len`` is 65535."""
@@ -36,51 +24,6 @@ _US: Final = 1_000
 _INT64_MAX: Final = (1 << 63) - 1
 _INT32_MAX: Final = (1 << 31) - 1
 _MAX_US: Final = _INT64_MAX // _US
-
-
-class _Line(msgspec.Struct):
-    """The keys as they are written; those without a default stand in every record, in TCP mode too."""
-
-    ht: int
-    id: str
-    up: str
-    t1: str
-    T: tuple[str, str, str, str, str, str]
-    tc: str
-    fe: str
-    be: str
-    srv: str
-    ci: str
-    cp: str
-    si: str
-    sp: str
-    B: str
-    U: str
-    rc: str
-    m: str | None = None
-    st: str | None = None
-    tp: str = ""
-    link: str = ""
-    ts: str = ""
-    t0: str = ""
-    v: str = ""
-    uri: str = ""
-    host: str = ""
-    ua: str = ""
-    tls: str = ""
-    err: str = ""
-    held: str = ""
-    svc: str = ""
-
-
-class _Mark(msgspec.Struct):
-    """The version alone, for a record whose other keys need not be those of version 1."""
-
-    ht: int
-
-
-_LINE: Final = msgspec.json.Decoder(_Line)
-_MARK: Final = msgspec.json.Decoder(_Mark)
 
 
 def parse_datagram(datagram: bytes) -> list[EndOfStream | RecordError]:
@@ -111,47 +54,13 @@ def parse_record(datagram: bytes) -> EndOfStream:
     record = strip_header(datagram.rstrip(b"\r\n\0 "))
     if not record:
         raise RecordError(NOT_OURS)
-    return _stream(_decode(record))
-
-
-def _decode(record: bytes) -> _Line:
-    try:
-        record.decode("utf-8")  # msgspec looks into the values it keeps only
-    except UnicodeDecodeError as error:
-        raise RecordError(CUT if error.reason == "unexpected end of data" else NOT_UTF8) from None
-    try:
-        line = _LINE.decode(record)
-    except msgspec.ValidationError as error:
-        raise _invalid(record, str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        # A lone surrogate is "truncated" to msgspec as well; only a line without its end was cut.
-        cut = "truncated" in str(error) and not record.endswith(b"}")
-        raise RecordError(CUT if cut else NOT_JSON) from None
-    if line.ht != VERSION:
-        raise RecordError(NOT_OURS)
-    return line
-
-
-def _invalid(record: bytes, message: str) -> RecordError:
-    """Tell what msgspec found wrong; the rest of the record has not been read by then."""
-    try:
-        version = _MARK.decode(record).ht
-    except msgspec.ValidationError:
-        return RecordError(NOT_OURS)
-    except (msgspec.DecodeError, RecursionError) as error:
-        cut = "truncated" in str(error) and not record.endswith(b"}")
-        return RecordError(CUT if cut else NOT_JSON)
-    if version != VERSION:
-        return RecordError(NOT_OURS)
-    missing = message.startswith("Object missing required field `")
-    key = message.split("`")[1] if missing else message.rpartition("$.")[2].rstrip("`").partition("[")[0]
-    return RecordError(MISSING_FIELD if missing else BAD_VALUE, key)
+    return _stream(decode(record))
 
 
 # From HAProxy's text to ours
 
 
-def _stream(line: _Line) -> EndOfStream:
+def _stream(line: Line) -> EndOfStream:
     tcp = line.m is None
     timers = _timers(line)
     end_ns = _number("t1", line.t1, _MAX_US) * _US
@@ -179,7 +88,7 @@ def _stream(line: _Line) -> EndOfStream:
     )
 
 
-def _request(line: _Line) -> Request:
+def _request(line: Line) -> Request:
     return Request(
         method=_text(line.m or ""),
         target=_text(line.uri),
@@ -210,7 +119,7 @@ def _text(value: str) -> bytes:
     return b"" if value in ("-", "<BADREQ>") else value.encode("utf-8")
 
 
-def _timers(line: _Line) -> Timers:
+def _timers(line: Line) -> Timers:
     request, queue, connect, response, active, _ = line.T
     return Timers(
         _timer(request), _timer(queue), _timer(connect), _timer(response), _number("T", active, _INT32_MAX) * _MS
