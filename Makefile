@@ -25,6 +25,7 @@ demo: $(READY) ## see it: two HAProxies, a server, the agent and a trace (ARGS="
 
 test: $(READY) ## all tests, with every version of HAProxy that can be had (ARGS="-k peer -x" goes to pytest, JOBS=1 runs them in turn)
 	@$(BIN)/python scripts/haproxy_versions.py
+	@$(BIN)/python scripts/chromium.py
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup $(ARGS)
 
 test-compiled: $(COMPILED)/.ready ## the tests of the hot path, compiled (`make test` runs the sources, interpreted)

@@ -1,7 +1,13 @@
 """What holds for all tests."""
 
-import os
+from __future__ import annotations
 
+import os
+from collections.abc import Generator
+
+import chromium
+import haproxy_versions
+import pytest
 from hypothesis import settings
 
 # No deadlines: how long an example takes says more about the machine than about the code. CI always tries
@@ -9,3 +15,15 @@ from hypothesis import settings
 settings.register_profile("person", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "person")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """Say on the last lines which programs of others took part, and why another did not.
+
+    It stands here and not beside their tests: with several workers only these fixtures are known to who prints.
+    """
+    yield
+    terminalreporter.section("HAProxy and Chromium")
+    for line in [*haproxy_versions.discover().lines(), chromium.line()]:
+        terminalreporter.line(line)

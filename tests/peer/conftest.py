@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -134,12 +134,3 @@ def proxy(start_haproxy: StartHaproxy, origin: Origin, agent: TracingAgent) -> P
     port = free_port()
     haproxy = start_haproxy(traced(port, origin.port, agent.port), {"spoe.cfg": DETAILED})
     return Proxy(port, origin, agent, haproxy)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
-    """Say on the last lines which versions were run, and why another was not."""
-    yield
-    terminalreporter.section("HAProxy")
-    for line in FOUND.lines():
-        terminalreporter.line(line)

@@ -1,0 +1,65 @@
+"""One browser for all tests of the page, one viewer with the demo's traces, and a visit for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
+from pathlib import Path
+
+import chromium
+import pytest
+from chromium import UnavailableError
+from playwright.sync_api import Browser
+
+from viewer.page.browser import Visit, browser_at, visit
+from viewer.page.traces import Demo, feed_demo
+from viewer.running import Running, running
+
+HERE = Path(__file__).parent
+
+Visits = Callable[..., Visit]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one worker run them all: a browser for each would take longer than the tests."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+# Until the last of these tests, not until the run's end: as long as Playwright runs here no other loop can.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    try:
+        program = chromium.find()
+    except UnavailableError as error:
+        pytest.skip(f"no Chromium: {error}")
+    with browser_at(program) as one:
+        yield one
+
+
+@pytest.fixture(scope="package")
+def demo() -> Iterator[Demo]:
+    """A viewer with the demo's traces, for tests that send it nothing."""
+    with running() as viewer:
+        yield feed_demo(viewer)
+
+
+@pytest.fixture
+def at(browser: Browser) -> Iterator[Visits]:
+    """Visit a viewer; the browser's complaints fail the test."""
+    with ExitStack() as stack:
+
+        def start(viewer: Running, **how: object) -> Visit:
+            one: AbstractContextManager[Visit] = partial(visit, browser, viewer)(**how)  # type: ignore[arg-type]
+            return stack.enter_context(one)
+
+        yield start
+
+
+@pytest.fixture
+def page(at: Visits, demo: Demo) -> Visit:
+    """Visit the viewer with the demo's traces, on a wide screen."""
+    return at(demo.viewer)
