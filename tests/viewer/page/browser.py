@@ -1,4 +1,4 @@
-"""A real Chromium that looks at the page, and what must hold at each look: no complaint of it, and no request to anybody else."""
+"""A real Chromium that looks at the page, and what must hold at each look: no complaint, no request to anybody else."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Visit:
         return text
 
     def module(self, name: str, expression: str, argument: object = None) -> Any:
-        """Return what an expression about one of the page's modules, ``m``, gives in the browser; ``a`` is the argument."""
+        """Return what an expression about a module of the page, ``m``, gives in the browser; ``a``: the argument."""
         script = f"async (a) => {{ const m = await import('/static/app/{name}.js'); return ({expression}); }}"
         return self.page.evaluate(script, argument)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import chromium
 import pytest
-from chromium import UnavailableError
+from debian_haproxy import UnavailableError
 from playwright.sync_api import Browser
 
 from viewer.page.browser import Visit, browser_at, visit

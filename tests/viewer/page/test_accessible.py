@@ -1,4 +1,4 @@
-"""axe-core finds nothing on any page, light and dark, wide and on a phone. It comes with its package, no network is used."""
+"""axe-core finds nothing on any page, light and dark, wide and on a phone. Its script comes with its package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person does first: finds a trace, opens it, looks into a span, follows a link, filters, in the dark and on a phone."""
+"""What a person does first: find a trace, open it, look into a span, follow a link, filter, in the dark, on a phone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The waterfall of the demo's traces: its rows, HAProxy's phases, the critical path, what went wrong, zoom, keys, many spans."""
+"""The waterfall: its rows, HAProxy's phases, the critical path, what went wrong, zoom, keys, many spans."""
 
 from __future__ import annotations
 

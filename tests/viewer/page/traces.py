@@ -34,7 +34,7 @@ def golden(profile: str) -> tuple[str, ...]:
 
 def feed_demo(viewer: Running) -> Demo:
     """Send all of them, and find out which trace is about what."""
-    ids = {}
+    ids: dict[str, str] = {}
     for profile in PROFILES:
         for line in golden(profile):
             reply = viewer.post(line.encode(), JSON)

@@ -67,10 +67,10 @@ function twisty(node, collapsed, onFold) {
 }
 
 function Bar({ node, view, critical }) {
-  const { span, phases } = node;
+  const { span, inBar } = node;
   const place = placed(span.start, span.end, view);
   if (!place) return html`<i class=${span.end < view[0] ? "beside before" : "beside after"} aria-hidden="true"></i>`;
-  const shown = phases.filter(lasted);
+  const shown = inBar.filter(lasted);
   return html`
     <i class=${`bar ${colourOf(span.service)} ${shown.length ? "with-phases" : ""}`} style=${styleOf(place)}></i>
     ${shown.map((phase) => {

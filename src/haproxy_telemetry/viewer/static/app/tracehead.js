@@ -38,7 +38,7 @@ function Endings({ trace }) {
   const found = trace.spans.filter((span) => textOf(span.attributes, "haproxy.termination.reason"));
   return found.slice(0, 5).map((span) => html`
     <p class=${`banner ${span.error ? "bad" : "warn"}`}>
-      <span class="muted">${span.service}</span> <b>${capital(textOf(span.attributes, "haproxy.termination.reason"))}</b>
+      <span class="muted">${span.service}</span> <b>${capital(textOf(span.attributes, "haproxy.termination.reason"))}</b>${" "}
       <code title="HAProxy's termination state">${textOf(span.attributes, "haproxy.termination.state")}</code>
     </p>
   `);

@@ -86,7 +86,7 @@ function Trace({ trace, span }) {
   };
   const step = (by) => () => {
     const at = selected ? rows.indexOf(selected) : -1;
-    const next = rows[at < 0 ? 0 : Math.min(Math.max(at + by, 0), rows.length - 1)];
+    const next = rows[Math.min(Math.max(at + by, 0), rows.length - 1)];
     setActive(next.span.id);
   };
   const close = () => {

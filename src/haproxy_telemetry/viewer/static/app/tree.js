@@ -3,8 +3,9 @@
 import { inOrder, phaseEvents, splitPhases } from "./phases.js";
 
 /**
- * Build {roots, byId}. A node is {span, parent, children, phases, depth, orphan, inside, errorsInside}: `orphan` says
- * that its parent is told and not here; `inside` counts the nodes below it. With `phasesAsRows` phases are nodes too.
+ * Build {roots, byId}. A node is {span, parent, children, phases, inBar, depth, orphan, inside, errorsInside}: `orphan` says
+ * that its parent is told and not here; `inside` counts the nodes below it. With `phasesAsRows` phases are nodes too, and
+ * only those that are events are drawn as parts of a bar (`inBar`).
  */
 export function buildTree(trace, phasesAsRows = false) {
   const { phases, others } = splitPhases(trace.spans);
@@ -13,7 +14,7 @@ export function buildTree(trace, phasesAsRows = false) {
     span,
     parent: null,
     children: [],
-    phases: inOrder([...(phases.get(span.id) ?? []), ...phaseEvents(span)]),
+    ...phasesOf(span, phases.get(span.id) ?? [], phasesAsRows),
     depth: 0,
     orphan: false,
     inside: 0,
@@ -26,6 +27,12 @@ export function buildTree(trace, phasesAsRows = false) {
   for (const [parentId, parts] of phases)
     for (const part of parts) if (!byId.has(part.span.id)) byId.set(part.span.id, byId.get(parentId));
   return { roots, byId, nodes };
+}
+
+function phasesOf(span, parts, asRows) {
+  const events = phaseEvents(span);
+  const phases = inOrder([...parts, ...events]);
+  return { phases, inBar: asRows ? events : phases };
 }
 
 function connect(nodes, byId) {
