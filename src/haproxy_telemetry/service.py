@@ -9,7 +9,7 @@ import resource
 import signal
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from haproxy_telemetry import __version__, framecounts
@@ -85,10 +85,16 @@ class _WaysOut(NamedTuple):
     encode: Callable[[FinishedTrace], bytes]
 
 
-def run(settings: Settings, environ: Mapping[str, str], load_again: Callable[[], Settings] | None = None) -> int:
+def run(
+    settings: Settings,
+    environ: Mapping[str, str],
+    load_again: Callable[[], Settings] | None = None,
+    said: Sequence[str] = (),
+) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code: 0, 1 if it could not begin, 2 for a wrong setting.
 
-    ``load_again`` reads the settings from where they came from, for SIGHUP; without it they stay.
+    ``load_again`` reads the settings from where they came from, for SIGHUP; without it they stay. ``said``: warnings
+    for the log, about where the settings came from.
     """
     hold_standard_descriptors()
     stats = Stats()
@@ -115,6 +121,8 @@ def run(settings: Settings, environ: Mapping[str, str], load_again: Callable[[],
     except (ExportConfigError, SamplerError, PropagatorsError, SettingsError) as error:
         stderr.write(f"haproxy-telemetry: {error}\n")
         return 2
+    for words in said:
+        _LOG.warning(words)
     if strange := not_obeyed(environ):
         _LOG.warning("variables of OpenTelemetry that decide nothing here", extra=fields(names=",".join(strange)))
     outlets = open_outlets(outlet_settings, stats, settings.metrics.max_series, conventions.known_methods)

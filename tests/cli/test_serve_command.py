@@ -1,6 +1,6 @@
 """``serve`` up to the server: what reaches it from flags, environment and file, and what ``--check`` prints."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -54,7 +54,13 @@ class Service:
         self.given: Settings | None = None
         self.code = 0
 
-    def run(self, settings: Settings, environ: Mapping[str, str], load_again: Callable[[], Settings]) -> int:
+    def run(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        load_again: Callable[[], Settings],
+        said: Sequence[str] = (),
+    ) -> int:
         self.given = settings
         return self.code
 
@@ -216,3 +222,44 @@ def test_check_writes_nothing(serve: Serve, tmp_path: Path) -> None:
         assert serve("--check", "--export", "file", "--export-file", str(file)).exit_code == 0
     assert there.read_text() == "data"
     assert not new.exists()
+
+
+OTEL_FILE = """
+file_format: "1.0"
+tracer_provider:
+  processors: [{batch: {exporter: {otlp_grpc: {endpoint: "%s"}}}}]
+"""
+
+
+def test_check_of_opentelemetrys_own_file(serve: Serve, tmp_path: Path) -> None:
+    file = tmp_path / "otel.yaml"
+    file.write_text(OTEL_FILE % "http://collector:4317")
+    result = serve("--check", environ={"OTEL_CONFIG_FILE": str(file), "OTEL_SERVICE_NAME": "edge"})
+    assert result.exit_code == 0, result.output
+    assert f"# By {file}, traces go to http://collector:4317 by grpc.\n" in result.stdout
+    assert f"# {file}: with OTEL_CONFIG_FILE these variables count in its references only: OTEL_SERVICE_NAME.\n" in (
+        result.stdout
+    )
+
+
+@pytest.mark.parametrize("check", [("--check",), ()])
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (OTEL_FILE % "http://collector/path", "tracer_provider.processors[0].batch.exporter.otlp_grpc.endpoint: "),
+        (OTEL_FILE % "" + "tracer_provdier: {}\n", "tracer_provdier: "),
+        (OTEL_FILE % "" + "  limits: {link_count_limit: 99999}\n", "tracer_provider.limits.link_count_limit is 99999"),
+        (
+            OTEL_FILE % "" + "propagator: {composite_list: 'tracecontext,b33'}\n",
+            "propagator.composite: OTEL_PROPAGATORS",
+        ),
+    ],
+)
+def test_a_mistake_in_opentelemetrys_own_file_is_named_by_its_place_and_nothing_starts(
+    serve: Serve, tmp_path: Path, check: tuple[str, ...], text: str, problem: str
+) -> None:
+    file = tmp_path / "otel.yaml"
+    file.write_text(text)
+    result = serve(*check, environ={"OTEL_CONFIG_FILE": str(file)})
+    assert (result.exit_code, result.given) == (2, None)
+    assert result.stderr.startswith(f"haproxy-telemetry: {file}: {problem}")

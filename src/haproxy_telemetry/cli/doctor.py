@@ -13,6 +13,7 @@ from haproxy_telemetry.doctor.files import CannotLookError
 from haproxy_telemetry.doctor.probes import find_haproxy
 from haproxy_telemetry.doctor.report import as_json, as_text
 from haproxy_telemetry.doctor.version import Version, parse_version
+from haproxy_telemetry.otelfile import OtelFileError, Source, read_source
 from haproxy_telemetry.settings import Settings, SettingsError, load
 from haproxy_telemetry.settings.address import ListenError, RecordsAddress, UdpAddress, parse_records
 
@@ -85,11 +86,12 @@ def doctor(
     and asks the agent and the OTLP endpoint. The environment should be that of HAProxy and the agent. Files may
     be folders, as for haproxy -f.
     """
-    settings = _settings(config)
+    source = _source()
+    settings = _settings(config, source)
     found = haproxy or find_haproxy(os.environ)
     patient = Patient(
         files=files or (DEFAULT_FILE,),
-        environ=os.environ,
+        environ=source.environ,
         records=records or settings.records.listen or (DEFAULT_RECORDS,),
         haproxy=(found,) if found else (),
         version=haproxy_version,
@@ -111,8 +113,15 @@ def _printable(text: str) -> str:
     return text.encode(encoding, "replace").decode(encoding)
 
 
-def _settings(config: Path | None) -> Settings:
+def _source() -> Source:
     try:
-        return load(config, os.environ, {}).settings
+        return read_source(os.environ)
+    except OtelFileError as error:
+        raise CouldNotLook(f"the agent's settings: {error}") from error
+
+
+def _settings(config: Path | None, source: Source) -> Settings:
+    try:
+        return load(config, source.environ, {}, source.settings).settings
     except SettingsError as error:
         raise CouldNotLook(f"the agent's settings: {error}") from error

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import click
 
+from haproxy_telemetry.otelfile import OtelFileError, Source, read_source
 from haproxy_telemetry.settings import Loaded, Settings, SettingsError, load
 from haproxy_telemetry.settings.catalog import CONFIG_VARIABLE, SETTINGS, Setting
 from haproxy_telemetry.settings.toml import as_toml, in_words
@@ -79,43 +80,62 @@ def serve(ctx: click.Context, /, config: Path | None, check: bool, **flags: obje
     HAProxy connects to it by SPOP; traces leave it by OTLP.
     """
     named = {name.replace("__", "."): value for name, value in flags.items()}
-    loaded = _load(config, named)
+    source = _source()
+    loaded = _load(config, source, named)
+    if check or source.file:  # what a file of OpenTelemetry's says is judged here, where its places are known
+        target, sampler = _judge(loaded.settings, source)
     if check:
-        _check(loaded)
+        _print(loaded, source, target, sampler)
     else:
-        ctx.exit(_run(loaded.settings, lambda: load(config, os.environ, named).settings))
+        ctx.exit(_run(loaded.settings, source, lambda: load(config, source.environ, named, source.settings).settings))
 
 
-def _load(config: Path | None, flags: dict[str, object]) -> Loaded:
+def _source() -> Source:
     try:
-        return load(config, os.environ, flags)
-    except SettingsError as error:
+        return read_source(os.environ)
+    except OtelFileError as error:
         raise WrongSettings(str(error)) from error
 
 
-def _check(loaded: Loaded) -> None:
-    """Print what the agent would run with; all that can be wrong is found before the first line."""
-    target = _export_target(loaded.settings)
-    _check_file(loaded.settings)
-    sampler = _sampler(loaded.settings)
-    _check_conventions(loaded.settings)
+def _load(config: Path | None, source: Source, flags: dict[str, object]) -> Loaded:
+    try:
+        return load(config, source.environ, flags, source.settings)
+    except SettingsError as error:
+        raise WrongSettings(source.in_words(str(error))) from error
+
+
+def _judge(settings: Settings, source: Source) -> tuple[str, str]:
+    """Find all that can be wrong, without starting anything; return where traces go and how they are sampled."""
+    target = _export_target(settings, source)
+    _check_file(settings)
+    sampler = _sampler(settings, source)
+    _check_conventions(settings, source)
+    return target, sampler
+
+
+def _print(loaded: Loaded, source: Source, target: str, sampler: str) -> None:
+    """Print what the agent would run with."""
     click.echo(as_toml(loaded))
+    for words in source.said:
+        click.echo(f"# {words}.")
     click.echo(f"# Sampled: {sampler}.")
-    click.echo(f"# By the OTEL_* variables, traces go to {target}." if target else "# The OTEL_* variables are right.")
+    by = f"By {source.file}" if source.file else "By the OTEL_* variables"
+    right = f"{source.file} is" if source.file else "The OTEL_* variables are"
+    click.echo(f"# {by}, traces go to {target}." if target else f"# {right} right.")
 
 
-def _sampler(settings: Settings) -> str:
+def _sampler(settings: Settings, source: Source) -> str:
     """Return in words what the settings and OTEL_TRACES_SAMPLER come to."""
     from haproxy_telemetry.reload import make_sampling
     from haproxy_telemetry.sampling import SamplerError
 
     try:
-        return str(make_sampling(settings.sampling, os.environ).sampler)
+        return str(make_sampling(settings.sampling, source.environ).sampler)
     except SamplerError as error:
-        raise WrongSettings(str(error)) from error
+        raise WrongSettings(source.in_words(str(error))) from error
 
 
-def _export_target(chosen: Settings) -> str:
+def _export_target(chosen: Settings, source: Source) -> str:
     """Return where OTLP goes and how, ``""`` for the other exporters. Headers are secrets and not shown."""
     from haproxy_telemetry.exporters import only_viewer, read_outlets
     from haproxy_telemetry.otlp.resource import read_resource_attributes
@@ -125,18 +145,18 @@ def _export_target(chosen: Settings) -> str:
     from haproxy_telemetry.settings.propagators import PropagatorsError
 
     try:
-        read_propagators(os.environ)
-        read_resource_attributes(os.environ, "check")
-        read_outlets(os.environ, "check")
+        read_propagators(source.environ)
+        read_resource_attributes(source.environ, "check")
+        read_outlets(source.environ, "check")
         if chosen.export.to != "otlp":
             return ""
-        read_batch_limits(os.environ)
-        if chosen.viewer.listen != "off" and only_viewer(chosen.export.to, os.environ):
+        read_batch_limits(source.environ)
+        if chosen.viewer.listen != "off" and only_viewer(chosen.export.to, source.environ):
             return f"the viewer at {chosen.viewer.listen}"
-        settings = read_otlp_settings(os.environ)
+        settings = read_otlp_settings(source.environ)
         return f"{settings.shown_url} by {settings.protocol}"
     except (ExportConfigError, PropagatorsError) as error:
-        raise WrongSettings(f"environment: {error}") from error
+        raise WrongSettings(source.in_words(str(error)) if source.file else f"environment: {error}") from error
 
 
 def _check_file(settings: Settings) -> None:
@@ -149,20 +169,20 @@ def _check_file(settings: Settings) -> None:
         raise WrongSettings(str(error)) from error
 
 
-def _check_conventions(settings: Settings) -> None:
+def _check_conventions(settings: Settings, source: Source) -> None:
     from haproxy_telemetry.conventions import make_conventions
 
     try:
-        make_conventions(settings, os.environ)
+        make_conventions(settings, source.environ)
     except SettingsError as error:
-        raise WrongSettings(str(error)) from error
+        raise WrongSettings(source.in_words(str(error))) from error
 
 
-def _run(settings: Settings, load_again: Callable[[], Settings]) -> int:
+def _run(settings: Settings, source: Source, load_again: Callable[[], Settings]) -> int:
     from haproxy_telemetry import service
 
     if settings.viewer.listen != "off":
         from haproxy_telemetry.cli.viewer import check_viewer_packages
 
         check_viewer_packages()
-    return service.run(settings, os.environ, load_again)
+    return service.run(settings, source.environ, load_again, source.said)

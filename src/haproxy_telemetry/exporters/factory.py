@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from haproxy_telemetry.exporters.console import render_trace
 from haproxy_telemetry.exporters.lines import LineExporter
+from haproxy_telemetry.exporters.nowhere import NoExporter
 from haproxy_telemetry.exporters.tee import VIEWER_LIMITS, Tee, viewer_settings
 from haproxy_telemetry.otlp.encode import encode_request, encode_span
 from haproxy_telemetry.otlp.json_fields import TRACES_REQUEST
@@ -26,7 +27,7 @@ from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.spans import FinishedTrace
 from haproxy_telemetry.trace.stream import EndedStream
 
-KINDS: Final = ("otlp", "console", "file")
+KINDS: Final = ("otlp", "console", "file", "none")
 
 
 class Exporter(Protocol):
@@ -105,6 +106,8 @@ def _make(
         return LineExporter(
             _open(file), lambda trace: encode(trace) + b"\n", stats, close_fd=True, target=f"the file {file}"
         )
+    if kind == "none":
+        return NoExporter(stats)
     raise ExportConfigError("--export", kind, "unknown way out", f"use one of {', '.join(KINDS)}")
 
 

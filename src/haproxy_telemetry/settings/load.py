@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -78,14 +78,19 @@ def load_settings(config: Path | None, environ: Mapping[str, str], flags: Mappin
     return load(config, environ, flags).settings
 
 
-def load(config: Path | None, environ: Mapping[str, str], flags: Mapping[str, object]) -> Loaded:
-    """Do what :func:`load_settings` does, and keep where each value came from."""
+def load(
+    config: Path | None, environ: Mapping[str, str], flags: Mapping[str, object], under: Iterable[Given] = ()
+) -> Loaded:
+    """Do what :func:`load_settings` does, and keep where each value came from.
+
+    ``under`` is a layer below all others: what OpenTelemetry's declarative configuration gives.
+    """
     if config is None and environ.get(CONFIG_VARIABLE):
         config = Path(environ[CONFIG_VARIABLE])
     not_obeyed(environ)
     file = _open(config)
     given: dict[str, Given] = {}
-    for layer in (_from_file(file), _from_environment(environ), _from_flags(flags)):
+    for layer in (under, _from_file(file), _from_environment(environ), _from_flags(flags)):
         given.update((one.setting.name, one) for one in layer)
     values = {name: _value(one) for name, one in given.items()}
     values |= _rows(file)

@@ -33,7 +33,7 @@ KIB = 1024
 MIB = 1024 * KIB
 
 ScopeName = Literal["proc", "sess", "txn", "req", "res"]
-ExportKind = Literal["otlp", "console", "file"]
+ExportKind = Literal["otlp", "console", "file", "none"]
 ActionName = Literal["sample", "keep", "drop", "ratio", "rate"]
 SamplerName = Literal[
     "always_on",
@@ -512,7 +512,7 @@ class ExportSettings(msgspec.Struct, frozen=True):
         About(
             "where finished traces go",
             "`otlp` is what collectors and trace stores take; `console` (standard output) and `file` are"
-            " for trying out.",
+            " for trying out; with `none` spans go nowhere.",
             flag="--export",
         ),
     ] = "otlp"
