@@ -42,7 +42,8 @@ restart.
 Where OTLP goes, and how the service is called, is said by the variables of OpenTelemetry: `OTEL_EXPORTER_OTLP_*`,
 `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`; which methods of HTTP are called by their names, by
 `OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS` (a list with commas, which replaces the conventions' own; others are
-`_OTHER`).
+`_OTHER`). Or all of this is said by OpenTelemetry's own file, which `OTEL_CONFIG_FILE` names
+([otel-config.md](otel-config.md)); what it gives of the settings here is below all three places.
 
 ```toml
 listen = ["127.0.0.1:7000", "unix:/run/haproxy-telemetry/spop.sock"]

@@ -122,7 +122,7 @@ def run(
         stderr.write(f"haproxy-telemetry: {error}\n")
         return 2
     for words in said:
-        _LOG.warning(words)
+        _LOG.warning("not all of the file of OTEL_CONFIG_FILE decides something here", extra=fields(so=words))
     if strange := not_obeyed(environ):
         _LOG.warning("variables of OpenTelemetry that decide nothing here", extra=fields(names=",".join(strange)))
     outlets = open_outlets(outlet_settings, stats, settings.metrics.max_series, conventions.known_methods)

@@ -248,7 +248,7 @@ def test_check_of_opentelemetrys_own_file(serve: Serve, tmp_path: Path) -> None:
     [
         (OTEL_FILE % "http://collector/path", "tracer_provider.processors[0].batch.exporter.otlp_grpc.endpoint: "),
         (OTEL_FILE % "" + "tracer_provdier: {}\n", "tracer_provdier: "),
-        (OTEL_FILE % "" + "  limits: {link_count_limit: 99999}\n", "tracer_provider.limits.link_count_limit is 99999"),
+        (OTEL_FILE % "" + "  limits: {link_count_limit: 0}\n", "tracer_provider.limits.link_count_limit is 0"),
         (
             OTEL_FILE % "" + "propagator: {composite_list: 'tracecontext,b33'}\n",
             "propagator.composite: OTEL_PROPAGATORS",

@@ -226,7 +226,7 @@ def _store(facts: Facts) -> Link:
     refused = ", ".join(
         f"{reason} {number}"
         for (what, reason), number in sorted(facts.counts.items())
-        if what == "spans_dropped" and (reason == "rejected" or reason.startswith("http_"))
+        if what == "spans_dropped" and (reason == "rejected" or reason.startswith(("http_", "grpc_")))
     )
     if refused:
         error = f": {facts.export.last_error}" if facts.export.last_error else ""

@@ -13,7 +13,7 @@ from haproxy_telemetry.trace.spans import FinishedTrace
 class NoExporter:
     """An ``Exporter`` without a thread (see ``haproxy_telemetry.exporters``)."""
 
-    target = "nowhere"
+    target = "nowhere (export.to is none)"
 
     def __init__(self, stats: Stats) -> None:
         self._stats = stats

@@ -144,7 +144,7 @@ ALL: Final = (*OWN, *MIRRORED)
 NEVER_MADE: Final = frozenset(("trace_full",))
 """Reasons of ``spans_dropped`` for spans that there never were."""
 
-BEFORE_EXPORT: Final = frozenset(("queue_full", "shutdown", "encode_error", "internal_error"))
+BEFORE_EXPORT: Final = frozenset(("queue_full", "shutdown", "encode_error", "internal_error", "not_wanted"))
 """Reasons of what was lost before it reached the receiver's side; all others are failures of the export."""
 
 
