@@ -47,9 +47,10 @@ MAY_IMPORT = {
         "stats",
         "logs",
     },
+    "recorder": {"spop", "stats"},
     "session": {"agent", "engines", "spop", "faults"},
-    "server": {"session", "acktimes", "agent", "settings", "clock", "logs", "stats"},
-    "recordserver": {"server", "agent", "settings", "clock", "logs"},
+    "server": {"recorder", "session", "acktimes", "agent", "settings", "clock", "logs", "stats"},
+    "recordserver": {"recorder", "server", "agent", "settings", "clock", "logs"},
     "own": {"acktimes", "framecounts", "metrics", "otlp", "stats"},
     "admin": {"metrics", "otlp", "own", "settings", "engines", "faults", "seen", "spop", "stats", "taps", "trace"},
     "reload": {"agent", "logs", "sampling", "settings"},
@@ -58,6 +59,7 @@ MAY_IMPORT = {
     "viewerchild": {"logs", "settings", "stats"},
     "service": {
         "viewerchild",
+        "recorder",
         "admin",
         "reload",
         "conventions",
@@ -77,6 +79,7 @@ MAY_IMPORT = {
         "framecounts",
         "own",
     },
+    "replay": {"agent", "recorder", "session", "settings", "spop"},
     "haproxyconfig": {"settings", "sampling"},
     "doctor": {"spop", "settings", "otlp", "haproxyconfig", "records"},
     "viewer": {"logs", "otlp"},
@@ -84,6 +87,10 @@ MAY_IMPORT = {
     "watch": {"terminal"},
     "demo": {"viewer", "terminal", "logs", "haproxyconfig"},
     "cli": {
+        "replay",
+        "stats",
+        "trace",
+        "recorder",
         "terminal",
         "watch",
         "conventions",
@@ -137,6 +144,8 @@ PURE = [
     "otlp/protobuf",
 ]
 PURE += ["haproxyconfig", "terminal/waterfall", "terminal/records", "terminal/otlpjson"]
+PURE += ["recorder/capture", "recorder/cutting", "recorder/pieces", "recorder/redact"]
+PURE += ["replay/script", "replay/answers", "replay/core"]
 PURE += ["watch/events", "watch/choose", "watch/settle"]
 IMPURE_MODULES = {"socket", "asyncio", "time", "threading", "selectors", "urllib3", "http", "subprocess", "os"}
 

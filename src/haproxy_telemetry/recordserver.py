@@ -20,6 +20,7 @@ from typing import Final, final
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
 from haproxy_telemetry.logs import fields
+from haproxy_telemetry.recorder.record import Recorder
 from haproxy_telemetry.server import CannotListenError, check_path, remove_path
 from haproxy_telemetry.settings import RecordsAddress, UdpAddress, UnixAddress
 
@@ -45,7 +46,8 @@ _DROPS: Final = 8  # SK_MEMINFO_DROPS, linux/sock_diag.h
 class RecordServer:
     """The addresses for records: every datagram goes to the agent."""
 
-    def __init__(self, agent: Agent, clock: Clock) -> None:
+    def __init__(self, agent: Agent, clock: Clock, recorder: Recorder | None = None) -> None:
+        self._recorder = recorder
         self._agent = agent
         self._clock = clock
         self._sockets: list[socket.socket] = []
@@ -98,6 +100,8 @@ class RecordServer:
                 break
             data, truncated = datagram
             self._agent.take_records(data, now, truncated=truncated)
+            if self._recorder is not None:
+                self._recorder.record(data, now)
         self.note_drops()
         self._agent.tick(now)
         return more

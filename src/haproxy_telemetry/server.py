@@ -24,6 +24,7 @@ from haproxy_telemetry.acktimes import AckTimes
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
 from haproxy_telemetry.logs import fields
+from haproxy_telemetry.recorder.record import Recorder
 from haproxy_telemetry.session import Session
 from haproxy_telemetry.settings import ListenAddress, RecordsAddress, UnixAddress
 
@@ -68,6 +69,7 @@ class SpopProtocol(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._ending = False
+        self._recording = 0  # by which number the recorder knows the connection; 0: nothing is recorded
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or turn it away past the bound."""
@@ -77,6 +79,8 @@ class SpopProtocol(asyncio.BufferedProtocol):
             transport.abort()
             return
         self._session = Session(self._server.agent, _peer_name(transport))
+        if self._server.recorder is not None:
+            self._recording = self._server.recorder.opened(self._server.clock.now())
         self._within(HELLO_TIMEOUT, self._no_hello)
 
     def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 (asyncio's signature)
@@ -89,12 +93,15 @@ class SpopProtocol(asyncio.BufferedProtocol):
         if session is None or transport is None or self._ending:
             return
         began = self._server.clock.now()
-        answer = session.receive(bytes(self._server.view[:nbytes]), began)
+        data = bytes(self._server.view[:nbytes])
+        answer = session.receive(data, began)
         if answer:
             transport.write(answer)
         if session.answered:
             self._server.ack_times.add(self._server.clock.now() - began, session.answered)
         self._server.agent.carry_out()
+        if self._server.recorder is not None and self._recording:
+            self._server.recorder.read(self._recording, data, answer, began)
         if session.closed:
             self._end()
         elif self._deadline is not None and session.greeted:
@@ -119,13 +126,18 @@ class SpopProtocol(asyncio.BufferedProtocol):
             _LOG.debug("connection reset", extra=fields(error=exc))
         if self._session is not None:
             self._session.lost()
+        if self._server.recorder is not None and self._recording:
+            self._server.recorder.closed(self._recording, self._server.clock.now())
         self._server.forget(self)
 
     def say_goodbye(self) -> None:
         """End the connection with AGENT-DISCONNECT."""
         if self._session is None or self._transport is None or self._ending:
             return
-        self._transport.write(self._session.disconnect())
+        goodbye = self._session.disconnect()
+        self._transport.write(goodbye)
+        if self._server.recorder is not None and self._recording:
+            self._server.recorder.read(self._recording, b"", goodbye, self._server.clock.now())
         self._end()
 
     def abort(self) -> None:
@@ -159,7 +171,8 @@ class SpopProtocol(asyncio.BufferedProtocol):
 class AgentServer:
     """The listening sockets and their connections."""
 
-    def __init__(self, agent: Agent, clock: Clock, max_connections: int) -> None:
+    def __init__(self, agent: Agent, clock: Clock, max_connections: int, recorder: Recorder | None = None) -> None:
+        self.recorder = recorder
         self.agent = agent
         self.clock = clock
         self.ack_times = AckTimes()

@@ -33,6 +33,9 @@ from haproxy_telemetry.exporters import (
 from haproxy_telemetry.logs import configure_logging, fields
 from haproxy_telemetry.own.collect import Own, Sources
 from haproxy_telemetry.propagation import read_propagators
+from haproxy_telemetry.recorder.files import NoRecordingError, Ring
+from haproxy_telemetry.recorder.record import Recorder
+from haproxy_telemetry.recorder.redact import Redactor
 from haproxy_telemetry.recordserver import RecordServer
 from haproxy_telemetry.reload import Reload, make_sampling
 from haproxy_telemetry.sampling import SamplerError
@@ -137,7 +140,7 @@ def run(
         child = ViewerChild(place, viewer_flags(settings, takes_4318=alone), environ, stats)
     try:
         return asyncio.run(_serve(settings, agent, ways_out, stderr, reload, child))
-    except CannotListenError as error:
+    except (CannotListenError, NoRecordingError) as error:
         exporter.close(0.0)
         outlets.close(0.0)
         stderr.write(f"haproxy-telemetry: {error}\n")
@@ -216,11 +219,12 @@ async def _serve(
 ) -> int:
     loop = asyncio.get_running_loop()
     clock = Clock()
-    server = AgentServer(agent, clock, settings.server.max_connections)
+    recorder = _open_recorder(settings, agent, clock.now())
+    server = AgentServer(agent, clock, settings.server.max_connections, recorder)
     loop.set_exception_handler(_exception_handler(agent, server))
     stop = _on_signals(agent.stats, reload)
     _allow_connections(settings.server.max_connections)
-    records = RecordServer(agent, clock)
+    records = RecordServer(agent, clock, recorder)
     heart = Heartbeat(time.monotonic())
     own = _own(agent, server, ways_out)
     ways_out.outlets.also(own)
@@ -229,6 +233,8 @@ async def _serve(
         await _listen(server, records, settings)
     except CannotListenError:
         _close_admin(admin)
+        if recorder is not None:
+            recorder.close(1.0)
         raise
     _LOG.info(
         "listening",
@@ -255,6 +261,8 @@ async def _serve(
     stderr.patience = LAST_WORDS_MS
     ticking.cancel()
     agent.close(clock.now())
+    if recorder is not None:
+        await asyncio.to_thread(recorder.close, max(0.0, (deadline - loop.time()) / 2))
     left = max(0.0, deadline - loop.time())
     report, _ = await asyncio.gather(
         asyncio.to_thread(ways_out.exporter.close, left),
@@ -318,6 +326,28 @@ def _open_admin(
         export=ways_out.exporter.state,
     )
     return pages.Admin(sock, sources, agent.bug)
+
+
+def _open_recorder(settings: Settings, agent: Agent, now: int) -> Recorder | None:
+    """Begin to record, if that is asked for; raises :class:`NoRecordingError`."""
+    wanted = settings.recorder
+    if wanted.file is None:
+        return None
+    try:
+        ring = Ring(wanted.file, wanted.size)
+    except OSError as error:
+        raise NoRecordingError(wanted.file, error.strerror or str(error)) from error
+    _LOG.info("recording", extra=fields(file=wanted.file, bytes=wanted.size, redacted=wanted.redact))
+    return Recorder(
+        ring,
+        agent.stats,
+        version=__version__,
+        epoch_ns=now,
+        run=os.urandom(2).hex(),
+        largest_frame=settings.wire.max_frame_size,
+        redactor=Redactor(os.urandom(16)) if wanted.redact else None,
+        bug=agent.bug,
+    )
 
 
 def _own(agent: Agent, server: AgentServer, ways_out: _WaysOut) -> Own:

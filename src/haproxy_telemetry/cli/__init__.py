@@ -19,6 +19,7 @@ COMMANDS = {
     "tail": "Show traces in the terminal as they finish.",
     "decode": "Put SPOP frames into words, from hex or a capture.",
     "viewer": "Take OTLP in and show the traces, in a browser.",
+    "replay": "Play a recording of the agent again.",
     "demo": "Show traces of two HAProxies and an origin, on this machine.",
     "version": "Print the version, and how the agent runs here.",
 }

@@ -11,7 +11,12 @@ from typing import Final
 
 import click
 
+from haproxy_telemetry.recorder.files import parts
 from haproxy_telemetry.spop.describe import CaptureError, CaptureLine, describe_frame, parse_capture
+from haproxy_telemetry.spop.errors import quoted
+
+LONGEST_RECORD: Final = 8192
+"""Bytes of a record that are shown: all that HAProxy writes with the generated ``log`` line."""
 
 _BYTE: Final = re.compile("[0-9a-fA-F]{2}")
 
@@ -23,7 +28,8 @@ def decode(sources: tuple[str, ...]) -> None:
 
     A source is a file, "-" for standard input, or hexadecimal digits. Files hold one frame in hexadecimal a
     line, a hex dump with offsets, or the lines of a capture: JSON objects with "hex", "t_offset_ms", "conn",
-    "direction" and "event". A malformed frame is described up to its fault.
+    "direction" and "event". A malformed frame is described up to its fault. Of a recording of the agent, FILE.1 comes
+    first, if it is there.
     """
     for source in _joined(sources):
         line = None
@@ -74,12 +80,16 @@ def _is_hex(source: str) -> bool:
 
 
 def _file_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a file; bytes that are no text come out as something that is not hexadecimal."""
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            yield from file
-    except OSError as error:
-        raise click.FileError(str(path), error.strerror) from None
+    """Yield the lines of a file, of a recording also those of the file before it.
+
+    Bytes that are no text come out as something that is not hexadecimal.
+    """
+    for part in parts(path):
+        try:
+            with part.open(encoding="utf-8", errors="replace") as file:
+                yield from file
+        except OSError as error:
+            raise click.FileError(str(part), error.strerror) from None
 
 
 def _name(source: str) -> str:
@@ -92,6 +102,8 @@ def _words(line: CaptureLine) -> str:
     """Return one line of a capture: when, where and which way, then the frame or what happened."""
     time = "" if line.time_ms is None else f"+{line.time_ms:.2f} ms"
     head = "  ".join(part for part in (time, line.connection, line.direction) if part)
+    if line.record:
+        return f"{head}  record {quoted(line.record, LONGEST_RECORD)}"
     if line.event and not line.frame:
         event = "" if line.event == line.direction else line.event
         return f"{head}  {event}".rstrip()

@@ -161,11 +161,14 @@ def _export_target(chosen: Settings, source: Source) -> str:
 
 def _check_file(settings: Settings) -> None:
     from haproxy_telemetry.exporters import ExportConfigError, check_file
+    from haproxy_telemetry.recorder.files import NoRecordingError, check_recording
 
     try:
         if settings.export.to == "file":
             check_file(settings.export.file)
-    except ExportConfigError as error:
+        if settings.recorder.file is not None:
+            check_recording(settings.recorder.file)
+    except (ExportConfigError, NoRecordingError) as error:
         raise WrongSettings(str(error)) from error
 
 

@@ -8,7 +8,6 @@ import queue
 import sys
 import threading
 from collections.abc import Callable
-from datetime import datetime
 from functools import partial
 from time import monotonic
 from typing import Any, Final, TypeVar
@@ -16,7 +15,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from haproxy_telemetry.terminal.otlpjson import BadTraceError, span_records
-from haproxy_telemetry.terminal.page import page_of, say, trace_lines
+from haproxy_telemetry.terminal.page import page_of, say, trace_lines, when
 from haproxy_telemetry.terminal.waterfall import printable
 from haproxy_telemetry.watch.choose import Choice, parse_duration, parse_filter
 from haproxy_telemetry.watch.settle import Settling
@@ -167,7 +166,7 @@ def _put_waterfall(choice: Choice, parts: list[Any]) -> None:
         return
     if choice.wants(spans):
         begin = min(span.start_ns for span in spans)
-        for line in [*trace_lines(spans, _when(begin), page_of(sys.stdout)), ""]:
+        for line in [*trace_lines(spans, when(begin), page_of(sys.stdout)), ""]:
             say(sys.stdout, line)
 
 
@@ -179,10 +178,3 @@ def _put_json(choice: Choice, parts: list[Any]) -> None:
         return
     if wanted:
         say(sys.stdout, json.dumps(trace, separators=(",", ":")))
-
-
-def _when(ns: int) -> datetime:
-    try:
-        return datetime.fromtimestamp(ns / 1e9)  # noqa: DTZ006 (the reader's own clock)
-    except (ValueError, OverflowError, OSError):
-        return datetime.fromtimestamp(0)  # noqa: DTZ006

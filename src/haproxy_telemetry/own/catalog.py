@@ -42,6 +42,7 @@ _REASONED: Final = {
     "log_records_dropped": "Log records that were lost",
     "metric_points_dropped": "Metric points that were lost",
     "protocol_errors": "Peers that broke the protocol, by status",
+    "recorder_dropped": "Reads, answers and records that the flight recorder lost",
     "records_dropped": "Records of HAProxy that were not used",
     "reloads": "Readings of the settings by SIGHUP",
     "service_names_ignored": "Traces whose service name was not used",

@@ -647,6 +647,44 @@ class ViewerSettings(msgspec.Struct, frozen=True):
     ] = ()
 
 
+class RecorderSettings(msgspec.Struct, frozen=True):
+    """The flight recorder: what HAProxy and the agent say to each other, in a file for bug reports. See recorder.md."""
+
+    file: Annotated[
+        Path | None,
+        About(
+            "the file that frames and records are recorded to",
+            "Nothing is recorded without it. Only the agent's user can read it, since it holds what clients sent. What"
+            " the last run left is put aside as FILE.1; a file that is no recording is not touched.",
+            flag="--record",
+            metavar="FILE",
+            form="the path of a file",
+            parse=parse_path,
+        ),
+    ] = None
+    size: Annotated[
+        int,
+        Meta(ge=64 * KIB, le=1024 * 1024 * MIB),
+        About(
+            "size of the recording, both of its files together",
+            "It is a ring: FILE takes half of it, then becomes FILE.1, and what was FILE.1 goes. A frame of the profile"
+            " `standard` takes about 1 kB with its answer.",
+            unit="bytes",
+            flag="--record-size",
+            metavar="BYTES",
+        ),
+    ] = 64 * MIB
+    redact: Annotated[
+        bool,
+        About(
+            "put placeholders of the same length for values while recording",
+            "Then the file can be shown to others: texts, binary values and addresses become others of the same length,"
+            " the same one always the same. Names, methods, status codes, numbers and timers stay.",
+            flag="--record-redact",
+        ),
+    ] = False
+
+
 class WireSettings(msgspec.Struct, frozen=True):
     """What the agent takes from one connection of HAProxy."""
 
@@ -752,6 +790,7 @@ class Settings(msgspec.Struct, frozen=True):
     metrics: MetricsSettings = MetricsSettings()
     admin: AdminSettings = AdminSettings()
     viewer: ViewerSettings = ViewerSettings()
+    recorder: RecorderSettings = RecorderSettings()
     wire: WireSettings = WireSettings()
     server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()

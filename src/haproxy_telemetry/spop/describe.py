@@ -55,6 +55,10 @@ class CaptureLine(NamedTuple):
     event: str = ""
     missing: int = 0
     """Bytes that the length field promised and the line does not have."""
+    record: bytes = b""
+    """A datagram of HAProxy's log, which the flight recorder takes too."""
+    epoch_ms: float | None = None
+    """When the recording began, where a line says that."""
 
 
 # Describing a frame
@@ -191,6 +195,8 @@ _DUMP_ROW: Final = re.compile(
 )
 _DUMP_ROW_BYTES: Final = 16
 
+CUT: Final = "the line is cut"
+
 
 def parse_capture(lines: Iterable[str]) -> Iterator[CaptureLine]:
     """Read the lines of a capture (JSON objects) or of hexadecimal text.
@@ -198,11 +204,17 @@ def parse_capture(lines: Iterable[str]) -> Iterator[CaptureLine]:
     A line of hex is one frame without its length field, or one or more with it, and may have spaces and colons;
     the lines of a hex dump, with offsets, are put together. A JSON line has ``hex`` with the length field, and
     ``t_offset_ms``, ``conn``, ``direction`` and ``event`` beside it. Empty lines and lines that begin with ``#``
-    are left out. Raises CaptureError for any other line.
+    are left out. A line of a capture that ends in the middle is said to be cut (who wrote it was killed, or the disk
+    full), unless it is the first. Raises CaptureError for any other line.
     """
+    capture = False
     for number, text in _joined_dumps(lines):
         if text.startswith("{"):
-            yield from _capture_lines(number, text)
+            if capture and not text.endswith("}"):
+                yield CaptureLine(line=number, frame=b"", event=CUT)
+            else:
+                yield from _capture_lines(number, text)
+            capture = True
         else:
             yield from _hex_lines(number, text)
 
@@ -241,6 +253,8 @@ def _capture_lines(number: int, text: str) -> Iterator[CaptureLine]:
             connection=str(record.get("conn", "")),
             direction=str(record.get("direction", "")),
             event=str(record.get("event") or ""),
+            record=str(record.get("record", "")).encode("utf-8", "surrogateescape"),
+            epoch_ms=float(record["epoch_ms"]) if "epoch_ms" in record else None,
         )
         data = _bytes(number, str(record["hex"]))
     except json.JSONDecodeError as error:

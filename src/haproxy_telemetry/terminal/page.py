@@ -76,3 +76,11 @@ def headline(spans: list[SpanRecord], when: datetime, page: Page) -> str:
 def whole_ns(spans: list[SpanRecord]) -> int:
     """Return how long a trace took, from the first start to the last end."""
     return max(span.end_ns for span in spans) - min(span.start_ns for span in spans)
+
+
+def when(ns: int) -> datetime:
+    """Return a moment since the epoch by the reader's own clock; one that no calendar has is the epoch."""
+    try:
+        return datetime.fromtimestamp(ns / 1e9)  # noqa: DTZ006 (the reader's own clock)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0)  # noqa: DTZ006
