@@ -48,13 +48,18 @@ function Graph({ nodes, edges }) {
           `)}
         </defs>
         ${plan.edges.map((edge) => html`<path d=${edge.path} class=${edge.errors ? "edge failed" : "edge"} stroke-width=${1 + (2.5 * Math.log1p(edge.calls)) / Math.log1p(most)} marker-end=${edge.errors ? "url(#arrow-failed)" : "url(#arrow)"} />`)}
-        ${plan.edges.map((edge) => html`<text x=${edge.middle.x} y=${edge.middle.y - 7} class="calls">${count(edge.calls)}${edge.errors ? html`<tspan class="bad" dx="6">! ${count(edge.errors)}</tspan>` : ""}</text>`)}
+        ${plan.edges.map((edge) => html`<text ...${beside(edge.middle, down)}>${count(edge.calls)}${edge.errors ? html`<tspan class="bad" dx="6">! ${count(edge.errors)}</tspan>` : ""}</text>`)}
         ${plan.nodes.map((node) => html`<${Node} node=${node} />`)}
       </svg>
     </div>
     <h2>Calls</h2>
     ${edges.length ? html`<${Calls} edges=${edges} />` : html`<p class="muted">No service has called another.</p>`}
   `;
+}
+
+/** A call's number stands above its line, or right of a line that goes down. */
+function beside({ x, y }, down) {
+  return down ? { x: x + 9, y: y + 4, class: "calls down" } : { x, y: y - 7, class: "calls" };
 }
 
 function Node({ node }) {

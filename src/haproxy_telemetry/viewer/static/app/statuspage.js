@@ -25,7 +25,7 @@ export function StatusPage() {
       <h1>Status</h1>
       ${error && html`<p class="problem" role="alert">${error.message}</p>`}
       ${!data && !error && html`<p role="status">Asking</p>`}
-      ${data?.agentError && html`<p class="banner warn"><b>The agent cannot be asked</b> ${data.agentError}</p>`}
+      ${data?.agentError && html`<p class="banner warn"><b>The agent cannot be asked:</b> ${data.agentError}</p>`}
       ${data?.agent && html`<${AgentParts} agent=${data.agent} />`}
       ${data?.viewer && html`<${Store} viewer=${data.viewer} />`}
     </div>
@@ -45,7 +45,7 @@ function Store({ viewer }) {
         ${tile("Size", bytes(viewer.bytes ?? 0), limits.max_bytes && `of ${bytes(limits.max_bytes)} at most`)}
         ${tile("Kept for", limits.max_age_s ? duration(limits.max_age_s * 1e9) : "?", "then the oldest go, whole")}
         ${tile("Received", plural(received.spans ?? 0, "span"), `in ${plural(received.requests ?? 0, "request")}`)}
-        ${tile("Last", ago(last, Date.now() / 1000))}
+        ${tile("Last request", ago(last, Date.now() / 1000))}
       </dl>
       ${rejected.length > 0 && html`
         <h3>Not taken</h3>
