@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from playwright.sync_api import Route
 
 from viewer.otlp import Spec, request
 from viewer.page.browser import Visit
@@ -63,6 +64,16 @@ def test_traces_appear_as_they_come_and_wait_while_it_is_paused(at: Visits, view
     live.click()
     page.page.locator("a.trace", has_text="second").wait_for()
     assert page.texts("a.trace b") == ["second", "first"]
+
+
+def test_a_trace_that_came_before_the_live_stream_began_is_seen(at: Visits, viewer: Running) -> None:
+    page = at(viewer)
+    held: list[Route] = []
+    page.page.route("**/api/viewer/live", lambda route: held.append(route))
+    page.go("/", wait=".empty")
+    viewer.send(request(Spec(trace=1, name="between")))
+    held.pop().continue_()
+    page.page.locator("a.trace", has_text="between").wait_for()
 
 
 def test_an_empty_viewer_says_where_traces_go(at: Visits, viewer: Running) -> None:

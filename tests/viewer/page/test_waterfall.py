@@ -12,7 +12,8 @@ from viewer.page.conftest import Visits
 from viewer.page.traces import Demo, hex_trace, incomplete, large
 from viewer.running import Running
 
-IMAGES = Path(__file__).parent.parent.parent.parent / "docs" / "images"
+ROOT = Path(__file__).parent.parent.parent.parent
+IMAGES = ROOT / "docs" / "images"
 PICTURE, TOLD = IMAGES / "waterfall.png", IMAGES / "waterfall.txt"
 IN_THE_PICTURE = "standard GET /error"
 
@@ -35,6 +36,7 @@ def test_the_picture_in_the_readme_is_this_page(page: Visit, demo: Demo) -> None
         page.page.set_viewport_size({"width": 1280, "height": 560})
         page.page.screenshot(path=PICTURE)
         TOLD.write_text(told)
+    assert f"({PICTURE.relative_to(ROOT)})" in (ROOT / "README.md").read_text()
     assert PICTURE.read_bytes().startswith(b"\x89PNG")
     assert TOLD.read_text() == told
 

@@ -93,7 +93,11 @@ function useLive(again, url) {
         if (!now.current.live) return setWaiting(add);
         setFresh(add);
         return now.current.again();
-      }, setState),
+      }, (next) => {
+        setState(next);
+        // What came before the stream began, or while it was away, no event tells.
+        if (next === "live" && now.current.live) now.current.again();
+      }),
     [],
   );
   useEffect(() => setFresh(NOTHING), [url]);
