@@ -30,7 +30,7 @@ from haproxy_telemetry.records.errors import RecordError
 from haproxy_telemetry.records.parse import parse_datagram
 from haproxy_telemetry.sampling import Sampling
 from haproxy_telemetry.seen import Seen
-from haproxy_telemetry.spop import Limits, Notified, Scope, ShapeTable
+from haproxy_telemetry.spop import Limits, Notified, Scope, SetVar, ShapeTable, serialize_action
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.taps import Taps
 from haproxy_telemetry.trace.assembler import Assembler
@@ -55,7 +55,10 @@ class _Work:
 
 @final
 class Agent:
-    """The live traces, the way out, the counters; ``once`` says each kind of warning one time."""
+    """The live traces, the way out, the counters; ``once`` says each kind of warning one time.
+
+    ``worker`` is its number where it is one of several, 0 where it is alone.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Agent:
         limits: Limits = Limits(),  # noqa: B008 (immutable)
         traffic: Traffic | None = None,
         log_exporter: LogExporter | None = None,
+        worker: int = 0,
     ) -> None:
         self.limits = limits
         self.traffic = traffic
@@ -83,6 +87,9 @@ class Agent:
         self.shapes = ShapeTable()
         """What payloads are known by, on all connections."""
         self._variables = VariableWriter(scopes)
+        # HAProxy's record tells it again, and so finds its way to the worker that has the stream. It is in every
+        # answer: one that has nothing to say needs an action all the same.
+        self._mark = serialize_action(SetVar(Scope.TXN, b"worker", b"%d" % worker)) if worker else b""
         self._strict = strict
         self._work: list[_Work] = []
         self._bugs: set[tuple[str, type[BaseException | None]]] = set()
@@ -107,7 +114,7 @@ class Agent:
             return b""
         propagation = self._assembler.propagate(told, now)
         self._work.append(_Work(told, notified.size, now))
-        return self._variables.write(propagation) if propagation is not None else b""
+        return self._mark + self._variables.write(propagation) if propagation is not None else self._mark
 
     def _understand(self, notified: Notified) -> list[Told]:
         """Return what the messages tell: by the script of their shape, or by reading them."""
@@ -166,6 +173,20 @@ class Agent:
             except Exception as error:
                 self.stats.count("records_dropped", "internal_error")
                 self.bug("end", error)
+
+    def take_offer(self, datagram: bytes, now: int) -> bool:
+        """Take a line of which nobody knows whether its stream is another worker's; ``False`` if it may well be.
+
+        A stream that no worker was told of ended as streams do: where a worker's answer was lost, something went wrong.
+        """
+        for record in parse_datagram(datagram):
+            if isinstance(record, RecordError) or self._assembler.knows(record.key):
+                continue
+            if record.spoe_error or record.termination[:2] != b"--":
+                self._assembler.pass_by(record.key, now)
+                return False
+        self.take_records(datagram, now)
+        return True
 
     def _record_problem(self, error: RecordError) -> None:
         self.stats.count("records_dropped", error.reason)

@@ -21,12 +21,15 @@ MOST_METHODS: Final = 100
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}")  # RFC 9110, 5.6.2
 
 
-def make_conventions(settings: Settings, environ: Mapping[str, str]) -> Conventions:
-    """Return what settings and environment ask for; raises a ``SettingsError``. Reads the key's file, if any."""
+def make_conventions(settings: Settings, environ: Mapping[str, str], secret: bytes = b"") -> Conventions:
+    """Return what settings and environment ask for; raises a ``SettingsError``.
+
+    ``secret`` is the key of hashed addresses; without one it is that of the key's file, or a new one.
+    """
     return Conventions(
         known_methods=read_known_methods(environ),
         routes=RouteTable([(route.method.encode(), route.template.encode()) for route in settings.http.routes]),
-        privacy=_privacy(settings),
+        privacy=_privacy(settings, secret),
     )
 
 
@@ -42,13 +45,18 @@ def read_known_methods(environ: Mapping[str, str]) -> frozenset[bytes]:
     return frozenset(method.encode() for method in methods)
 
 
-def _privacy(settings: Settings) -> Privacy:
+def hash_key(settings: Settings) -> bytes:
+    """Return the key of hashed addresses, ``b""`` if none are; workers get one and the same."""
+    return _key(settings.privacy.hash_key_file) if settings.privacy.client_address == HASH else b""
+
+
+def _privacy(settings: Settings, secret: bytes) -> Privacy:
     privacy = settings.privacy
     return Privacy(
         keep_queries=privacy.query_values == "keep",
         allowed=frozenset(key.encode() for key in privacy.query_allow),
         addresses=privacy.client_address,
-        key=_key(privacy.hash_key_file) if privacy.client_address == HASH else b"",
+        key=secret or hash_key(settings),
     )
 
 

@@ -15,14 +15,19 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def main(arguments: list[str]) -> None:
-    """Set the signal, see that the parent is still there, and exec."""
-    parent, command = int(arguments[0]), arguments[1:]
+def die_with(parent: int) -> None:
+    """Let this process be killed when the parent ends; raise ``SystemExit`` if it has ended already."""
     if sys.platform == "linux":
         # SIGKILL: nobody is left to wait for an orderly end, or to receive what it would flush.
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         raise SystemExit("the parent is gone")
+
+
+def main(arguments: list[str]) -> None:
+    """Set the signal, and exec."""
+    parent, command = int(arguments[0]), arguments[1:]
+    die_with(parent)
     try:
         os.execvp(command[0], command)  # noqa: S606 (no shell is wanted)
     except OSError as error:

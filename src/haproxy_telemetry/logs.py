@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -29,17 +29,29 @@ class Stream(Protocol):
         """Take a record and its line feed."""
 
 
-def configure_logging(form: str, level: str, stream: Stream | None = None) -> None:
+def configure_logging(
+    form: str, level: str, stream: Stream | None = None, always: Mapping[str, object] | None = None
+) -> None:
     """Send all logs of the process to ``stream`` (standard error): ``form`` is "text" or "json".
 
-    ``level`` is that of the agent; libraries are heard from "warning" on.
+    ``level`` is that of the agent; libraries are heard from "warning" on. ``always`` are fields of every line.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
+    if always:
+        handler.addFilter(_always(always))
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger(NAME).setLevel(level.upper())
+
+
+def _always(these: Mapping[str, object]) -> Callable[[logging.LogRecord], bool]:
+    def add(record: logging.LogRecord) -> bool:
+        record.fields = {**these, **getattr(record, "fields", {})}
+        return True
+
+    return add
 
 
 def fields(**values: object) -> dict[str, dict[str, object]]:

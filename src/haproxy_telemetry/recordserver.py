@@ -15,14 +15,14 @@ import logging
 import socket
 import struct
 from pathlib import Path
-from typing import Final, final
+from typing import Final, Protocol, final
 
-from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
 from haproxy_telemetry.logs import fields
 from haproxy_telemetry.recorder.record import Recorder
 from haproxy_telemetry.server import CannotListenError, check_path, remove_path
 from haproxy_telemetry.settings import RecordsAddress, UdpAddress, UnixAddress
+from haproxy_telemetry.stats import Stats
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.records")
 
@@ -42,11 +42,23 @@ _MEMINFO: Final = struct.Struct("=9I")
 _DROPS: Final = 8  # SK_MEMINFO_DROPS, linux/sock_diag.h
 
 
+class Takes(Protocol):
+    """Who takes records: the agent, or who hands them to its workers."""
+
+    stats: Stats
+
+    def take_records(self, datagram: bytes, now: int, *, truncated: bool = False) -> None:
+        """Take one datagram."""
+
+    def tick(self, now: int) -> None:
+        """A burst of them has been taken."""
+
+
 @final
 class RecordServer:
     """The addresses for records: every datagram goes to the agent."""
 
-    def __init__(self, agent: Agent, clock: Clock, recorder: Recorder | None = None) -> None:
+    def __init__(self, agent: Takes, clock: Clock, recorder: Recorder | None = None) -> None:
         self._recorder = recorder
         self._agent = agent
         self._clock = clock

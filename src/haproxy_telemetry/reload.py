@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Final, final
+from typing import Final, Protocol, final
 
 import msgspec
 
-from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.logs import fields
 from haproxy_telemetry.sampling import (
     Action,
@@ -27,6 +26,7 @@ from haproxy_telemetry.sampling import (
 from haproxy_telemetry.settings import RuleSettings, SamplingSettings, Settings, SettingsError
 from haproxy_telemetry.settings.catalog import ROWS, SETTINGS
 from haproxy_telemetry.settings.load import lookup
+from haproxy_telemetry.stats import Stats
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.reload")
 
@@ -72,12 +72,21 @@ def _rule(rule: RuleSettings) -> Rule:
     )
 
 
+class Sampled(Protocol):
+    """What samples: the agent, or all workers of one."""
+
+    stats: Stats
+
+    def use_sampling(self, sampling: Sampling) -> None:
+        """Decide by this from now on."""
+
+
 @final
 class Reload:
     """What SIGHUP calls: reads the settings again, says what came of it."""
 
     def __init__(
-        self, agent: Agent, settings: Settings, load_again: Callable[[], Settings], environ: Mapping[str, str]
+        self, agent: Sampled, settings: Settings, load_again: Callable[[], Settings], environ: Mapping[str, str]
     ) -> None:
         self._agent = agent
         self._settings = settings

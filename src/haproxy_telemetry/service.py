@@ -10,57 +10,47 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from haproxy_telemetry import __version__, framecounts
-from haproxy_telemetry.admin.listener import bind
-from haproxy_telemetry.admin.vitals import Heartbeat
+from haproxy_telemetry import __version__
+from haproxy_telemetry.admin.vitals import Heartbeat, why_not_ready
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
 from haproxy_telemetry.conventions import make_conventions
 from haproxy_telemetry.exporters import (
-    CloseReport,
     ExportConfigError,
     Exporter,
     Outlets,
     WatchedExporter,
     json_encoder,
     make_exporter,
-    only_viewer,
     open_outlets,
     read_outlets,
 )
 from haproxy_telemetry.logs import configure_logging, fields
 from haproxy_telemetry.own.collect import Own, Sources
+from haproxy_telemetry.place import Alone, PagesOut, Place, RecordsIn
 from haproxy_telemetry.propagation import read_propagators
 from haproxy_telemetry.recorder.files import NoRecordingError, Ring
 from haproxy_telemetry.recorder.record import Recorder
 from haproxy_telemetry.recorder.redact import Redactor
-from haproxy_telemetry.recordserver import RecordServer
 from haproxy_telemetry.reload import Reload, make_sampling
 from haproxy_telemetry.sampling import SamplerError
 from haproxy_telemetry.server import LINGER, AgentServer, CannotListenError
-from haproxy_telemetry.settings import AdminAddress, Settings, SettingsError, TcpAddress
-from haproxy_telemetry.settings.opentelemetry import not_obeyed
+from haproxy_telemetry.settings import Settings, SettingsError
 from haproxy_telemetry.settings.propagators import PropagatorsError
 from haproxy_telemetry.spop import Limits, Scope
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.stderr import StderrStream, hold_standard_descriptors
+from haproxy_telemetry.totals import say_totals, totals
 from haproxy_telemetry.trace.assembler import Assembler
 from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.live import TraceLimits
 from haproxy_telemetry.trace.propagators import W3C, Propagators
 from haproxy_telemetry.trace.spans import FinishedTrace
-from haproxy_telemetry.viewerchild import ViewerChild, ViewerPlace, viewer_flags
-
-if TYPE_CHECKING:
-    from haproxy_telemetry.admin.pages import Admin
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.service")
-
-ADMIN_ADDRESS: Final = TcpAddress("127.0.0.1", 9464)
-"""Where the agent tells about itself unless a setting says otherwise; the port is OpenTelemetry's for Prometheus."""
 
 RECORDS_DRAIN: Final = 0.5
 """Seconds for the records that have come by the end and wait in the socket."""
@@ -93,25 +83,28 @@ def run(
     environ: Mapping[str, str],
     load_again: Callable[[], Settings] | None = None,
     said: Sequence[str] = (),
+    place: Place | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code: 0, 1 if it could not begin, 2 for a wrong setting.
 
     ``load_again`` reads the settings from where they came from, for SIGHUP; without it they stay. ``said``: warnings
-    for the log, about where the settings came from.
+    for the log, about where the settings came from. ``place`` is a worker's; without one the agent is alone.
     """
     hold_standard_descriptors()
     stats = Stats()
     stderr = StderrStream(stats)
-    configure_logging(settings.log.format, settings.log.level, stderr)
+    place = place or Alone(settings, environ, stats, stderr, said)
+    always = {"worker": place.number} if place.number else {}
+    configure_logging(settings.log.format, settings.log.level, stderr, always)
     try:
-        place = _viewer_place(settings)
+        place.begin()
     except CannotListenError as error:
-        stderr.write(f"haproxy-telemetry: {error}\n")
+        place.cannot_begin(1, str(error))
         return 1
     try:
         sampling = make_sampling(settings.sampling, environ)
         propagators = read_propagators(environ)
-        conventions = make_conventions(settings, environ)
+        conventions = make_conventions(settings, environ, place.secret)
         outlet_settings = read_outlets(environ, instance_id := str(uuid.uuid4()))
         exporter = make_exporter(
             settings.export.to,
@@ -119,43 +112,24 @@ def run(
             stats,
             file=settings.export.file,
             instance_id=instance_id,
-            viewer=place.otlp if place is not None else "",
+            viewer=place.viewer,
         )
     except (ExportConfigError, SamplerError, PropagatorsError, SettingsError) as error:
-        stderr.write(f"haproxy-telemetry: {error}\n")
+        place.cannot_begin(2, str(error))
         return 2
-    for words in said:
-        _LOG.warning("not all of the file of OTEL_CONFIG_FILE decides something here", extra=fields(so=words))
-    if strange := not_obeyed(environ):
-        _LOG.warning("variables of OpenTelemetry that decide nothing here", extra=fields(names=",".join(strange)))
     outlets = open_outlets(outlet_settings, stats, settings.metrics.max_series, conventions.known_methods)
-    agent = make_agent(settings, exporter, stats, propagators, outlets, conventions)
+    agent = make_agent(settings, exporter, stats, propagators, outlets, conventions, place.number)
     agent.use_sampling(sampling)
     reload = Reload(agent, settings, load_again or (lambda: settings), environ)
     encode = json_encoder(environ, instance_id)
     ways_out = _WaysOut(exporter, outlets, outlet_settings.prometheus, encode)
-    child = None
-    if place is not None:
-        alone = only_viewer(settings.export.to, environ)
-        child = ViewerChild(place, viewer_flags(settings, takes_4318=alone), environ, stats)
     try:
-        return asyncio.run(_serve(settings, agent, ways_out, stderr, reload, child))
+        return asyncio.run(_serve(settings, agent, ways_out, stderr, reload, place))
     except (CannotListenError, NoRecordingError) as error:
         exporter.close(0.0)
         outlets.close(0.0)
-        stderr.write(f"haproxy-telemetry: {error}\n")
+        place.cannot_begin(1, str(error))
         return 1
-
-
-def _viewer_place(settings: Settings) -> ViewerPlace | None:
-    """Take the viewer's address before anything begins; raise :class:`CannotListenError`."""
-    asked = settings.viewer.listen
-    if asked == "off":
-        return None
-    try:
-        return ViewerPlace(bind(asked.host, asked.port))
-    except OSError as error:
-        raise CannotListenError(asked, error) from error
 
 
 def make_agent(
@@ -165,6 +139,7 @@ def make_agent(
     propagators: Propagators = W3C,
     outlets: Outlets | None = None,
     conventions: Conventions = DEFAULT,
+    worker: int = 0,
 ) -> Agent:
     """Build the agent that the settings describe; without ``outlets`` it neither measures nor logs streams."""
     assembler = Assembler(
@@ -189,6 +164,7 @@ def make_agent(
         ),
         traffic=outlets.traffic if outlets is not None else None,
         log_exporter=outlets.logs if outlets is not None else None,
+        worker=worker,
     )
 
 
@@ -215,7 +191,7 @@ async def _serve(
     ways_out: _WaysOut,
     stderr: StderrStream,
     reload: Callable[[], None],
-    viewer: ViewerChild | None = None,
+    place: Place,
 ) -> int:
     loop = asyncio.get_running_loop()
     clock = Clock()
@@ -224,11 +200,11 @@ async def _serve(
     loop.set_exception_handler(_exception_handler(agent, server))
     stop = _on_signals(agent.stats, reload)
     _allow_connections(settings.server.max_connections)
-    records = RecordServer(agent, clock, recorder)
+    records = await place.enter(agent, clock, stop, recorder)
     heart = Heartbeat(time.monotonic())
     own = _own(agent, server, ways_out)
     ways_out.outlets.also(own)
-    admin = _open_admin(settings.admin.listen, agent, server, records, ways_out, heart, own)
+    admin = _open_admin(place, settings, agent, server, records, ways_out, heart, own)
     try:
         await _listen(server, records, settings)
     except CannotListenError:
@@ -236,26 +212,17 @@ async def _serve(
         if recorder is not None:
             recorder.close(1.0)
         raise
-    _LOG.info(
-        "listening",
-        extra=fields(
-            spop=",".join(server.addresses),
-            records=",".join(records.addresses) or None,
-            admin=admin.address if admin is not None else None,
-            export=settings.export.to,
-            viewer=viewer.url if viewer is not None else None,
-            version=__version__,
-        ),
-    )
-    if admin is not None:
-        admin.start()
-    if viewer is not None:
-        await viewer.start(f"http://{admin.address}" if admin is not None else "")
-    ticking = asyncio.create_task(_tick(agent, clock, records, _tick_period(settings), heart), name="tick")
+    await place.listening(server.addresses, records.addresses, admin)
+
+    def tick_here() -> None:
+        records.note_drops()
+        place.ticked(lambda: why_not_ready(server.listening, ways_out.exporter.state(), time.monotonic()))
+
+    ticking = asyncio.create_task(_tick(agent, clock, tick_here, _tick_period(settings), heart), name="tick")
     await stop.wait()
     timeout = settings.server.shutdown_timeout
     deadline = loop.time() + timeout
-    _LOG.info("stopping", extra=fields(deadline_s=timeout))
+    place.stopping(timeout)
     await server.close(min(LINGER, timeout / 2))
     records.close(min(RECORDS_DRAIN, timeout / 4))
     stderr.patience = LAST_WORDS_MS
@@ -269,32 +236,23 @@ async def _serve(
         asyncio.to_thread(ways_out.outlets.close, left),
     )
     _close_admin(admin)
-    if viewer is not None:
-        await viewer.stop()
-    _say_totals(agent.stats, report)
+    await place.stopped(agent.stats, report)
     return 0
 
 
 def _open_admin(
-    asked: AdminAddress | None,
+    place: Place,
+    settings: Settings,
     agent: Agent,
     server: AgentServer,
-    records: RecordServer,
+    records: RecordsIn,
     ways_out: _WaysOut,
     heart: Heartbeat,
     own: Own,
-) -> Admin | None:
-    """Take the address of ``/metrics``, or the default one if it is free; raise :class:`CannotListenError`."""
-    if asked == "off":
-        return None
-    address = asked or ADMIN_ADDRESS
-    try:
-        sock = bind(address.host, address.port)
-    except OSError as error:
-        refused = CannotListenError(address, error)
-        if asked is not None:
-            raise refused from error
-        _LOG.info("no pages about the agent: their default address cannot be had", extra=fields(error=refused))
+) -> PagesOut | None:
+    """Return the pages about the agent, if they are wanted; raise :class:`CannotListenError`."""
+    door = place.door(settings.admin.listen)
+    if door is None:
         return None
     # 90 ms, for those who have these pages.
     from haproxy_telemetry.admin import pages
@@ -317,7 +275,7 @@ def _open_admin(
     sources = pages.Sources(
         own=own,
         inside=inside,
-        host=address.host,
+        host=door.host,
         taps=agent.taps,
         encode=ways_out.encode,
         traffic=agent.traffic if ways_out.prometheus else None,
@@ -325,7 +283,7 @@ def _open_admin(
         listening=lambda: server.listening,
         export=ways_out.exporter.state,
     )
-    return pages.Admin(sock, sources, agent.bug)
+    return door.serve(sources, agent.bug)
 
 
 def _open_recorder(settings: Settings, agent: Agent, now: int) -> Recorder | None:
@@ -360,17 +318,18 @@ def _own(agent: Agent, server: AgentServer, ways_out: _WaysOut) -> Own:
             "live_traces": lambda: agent.live_traces,
             "open_connections": lambda: server.connections,
             "engines": lambda: len(agent.engines.known),
+            "workers": lambda: 1,
         },
     )
     return Own(sources, __version__, time.time_ns())
 
 
-def _close_admin(admin: Admin | None) -> None:
+def _close_admin(admin: PagesOut | None) -> None:
     if admin is not None:
         admin.close()
 
 
-async def _listen(server: AgentServer, records: RecordServer, settings: Settings) -> None:
+async def _listen(server: AgentServer, records: RecordsIn, settings: Settings) -> None:
     """Listen on all addresses, or on none."""
     try:
         for records_address in settings.records.listen:
@@ -396,14 +355,15 @@ def _on_signals(stats: Stats, reload: Callable[[], None]) -> asyncio.Event:
 
     def on_stop(number: signal.Signals) -> None:
         if stop.is_set():
-            _LOG.warning("ended at once by a second signal", extra=fields(signal=number.name, **_totals(stats)))
+            said = fields(signal=number.name, **totals(stats.snapshot()))
+            _LOG.warning("ended at once by a second signal", extra=said)
             os._exit(128 + number)
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_stop, number)
     loop.add_signal_handler(signal.SIGHUP, reload)
-    loop.add_signal_handler(signal.SIGUSR1, lambda: _LOG.info("totals", extra=fields(**_totals(stats))))
+    loop.add_signal_handler(signal.SIGUSR1, lambda: say_totals(stats.snapshot()))
     return stop
 
 
@@ -443,7 +403,7 @@ def _allow_connections(number: int) -> None:
         )
 
 
-async def _tick(agent: Agent, clock: Clock, records: RecordServer, period: float, heart: Heartbeat) -> None:
+async def _tick(agent: Agent, clock: Clock, also: Callable[[], None], period: float, heart: Heartbeat) -> None:
     """Let time pass for what waits on it."""
     since_synchronised = 0.0
     while True:
@@ -454,17 +414,4 @@ async def _tick(agent: Agent, clock: Clock, records: RecordServer, period: float
             clock.synchronise()
             since_synchronised = 0.0
         agent.tick(clock.now())
-        records.note_drops()
-
-
-def _say_totals(stats: Stats, report: CloseReport) -> None:
-    """One line at the end: what was done, what was lost, why."""
-    lost = sum(report.lost.values())
-    level = logging.WARNING if lost else logging.INFO
-    _LOG.log(level, "stopped", extra=fields(exported=report.exported, lost=lost, **_totals(stats)))
-
-
-def _totals(stats: Stats) -> dict[str, int]:
-    """Return every counter that is not 0, as ``what`` or ``what.reason``, in the order of their names."""
-    counts = framecounts.complete(stats.snapshot())
-    return {f"{what}.{reason}" if reason else what: n for (what, reason), n in sorted(counts.items())}
+        also()

@@ -44,6 +44,11 @@ class Tap:
             self._ring.extend(traces)
         self._wake()
 
+    def miss(self, lost: int) -> None:
+        """Traces were lost before they could be offered."""
+        with self._lock:
+            self._lost += lost
+
     def take(self) -> Taken:
         """Return what is next."""
         with self._lock:
@@ -75,7 +80,8 @@ class Taps:
         """Forget one who watched."""
         self.open = tuple([other for other in self.open if other is not tap])
 
-    def offer(self, traces: Sequence[FinishedTrace]) -> None:
-        """Show traces to all who watch."""
+    def offer(self, traces: Sequence[FinishedTrace], lost: int = 0) -> None:
+        """Show traces to all who watch; ``lost`` are those that were lost on the way here."""
         for tap in self.open:
+            tap.miss(lost)
             tap.offer(traces)

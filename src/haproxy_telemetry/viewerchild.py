@@ -64,6 +64,7 @@ class ViewerChild:
 
     def __init__(self, place: ViewerPlace, flags: list[str], environ: Mapping[str, str], stats: Stats) -> None:
         self.url = f"{place.url}/"
+        self.otlp = place.otlp
         self._place = place
         self._flags = flags
         # Everything is said by flags, so what the agent's environment says is not read a second time.

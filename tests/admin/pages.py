@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from haproxy_telemetry.acktimes import AckTimes
 from haproxy_telemetry.admin.listener import bind
-from haproxy_telemetry.admin.pages import Admin, Inside, Sources
+from haproxy_telemetry.admin.pages import Admin, Inside, Pages, Sources
 from haproxy_telemetry.admin.vitals import Heartbeat
 from haproxy_telemetry.engines import Engines
 from haproxy_telemetry.exporters import json_encoder
@@ -77,7 +77,12 @@ class World:
             stats=self.stats,
             ack_times=self.ack_times,
             export=lambda: self.export,
-            gauges={"live_traces": lambda: 3, "open_connections": lambda: 2, "engines": lambda: 1},
+            gauges={
+                "live_traces": lambda: 3,
+                "open_connections": lambda: 2,
+                "engines": lambda: 1,
+                "workers": lambda: 1,
+            },
         )
         return Own(sources, "1.2.3", 1_700_000_000_000_000_000)
 
@@ -85,10 +90,12 @@ class World:
 @contextmanager
 def served(world: World, traffic: Traffic | None = None) -> Iterator[str]:
     """The pages at an address of their own."""
-    admin = Admin(bind("127.0.0.1", 0), world.sources(traffic), lambda where, error: world.bugs.append(error))
+    admin = Admin(
+        bind("127.0.0.1", 0), Pages(world.sources(traffic)).respond, lambda where, error: world.bugs.append(error)
+    )
     admin.start()
     try:
-        yield admin.address
+        yield str(admin.address)
     finally:
         admin.close()
     assert world.bugs == []

@@ -7,7 +7,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from haproxy_telemetry.service import ADMIN_ADDRESS
+from haproxy_telemetry.place import ADMIN_ADDRESS
 from server.running_agent import RunningAgent, made, message, running, stream, wait_for
 
 from .pages import ask

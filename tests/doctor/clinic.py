@@ -37,7 +37,7 @@ frontend web
     http-request set-header traceparent %[var(txn.otel.traceparent)] if has_context
     http-request set-header tracestate %[var(txn.otel.tracestate)] if { var(txn.otel.tracestate) -m found }
     log 127.0.0.1:7514 len 8192 format raw local0 info
-    log-format '{"ht":1,"id":"%[unique-id,json(utf8s)]","T":["%TR","%Ta"],"uri":"%[capture.req.uri,json(utf8s)]"}'
+    log-format '{"ht":1,"w":"%[var(txn.otel.worker)]","id":"%[unique-id]","uri":"%[capture.req.uri,json(utf8s)]"}'
     default_backend origin
 
 backend origin

@@ -51,7 +51,8 @@ backend origin
 """
 SERVER = "    server agent1 127.0.0.1:7000\n"
 LOG = "log 127.0.0.1:7514 len 8192 format raw local0 info"
-RECORD = """'{"ht":1,"id":"%[unique-id,json(utf8s)]","T":["%TR","%Ta"],"uri":"%[capture.req.uri,json(utf8s)]"}'"""
+WORKER = '"w":"%[var(txn.otel.worker)]",'
+RECORD = '\'{"ht":1,' + WORKER + """"id":"%[unique-id]","uri":"%[capture.req.uri,json(utf8s)]"}'"""
 PROFILE = f"log-profile records\n    on close format {RECORD}\n\nbackend origin\n"
 
 BROKEN = [
@@ -139,6 +140,7 @@ BROKEN = [
     Broken("check-missing", "server agent1 127.0.0.1:7000 no-check", (SERVER, SERVER.rstrip() + " no-check\n")),
     Broken("agent-affinity-missing", "backend agents", ("    balance hash thread\n", "@"), fix="balance hash thread"),
     Broken("threads-too-few", "nbthread 1", ("nbthread 2", "nbthread 1")),
+    Broken("record-names-no-worker", "log-format " + RECORD.replace(WORKER, ""), (WORKER, "")),
     Broken(
         "server-maxconn",
         "server agent1 127.0.0.1:7000 maxconn 8",
@@ -188,6 +190,7 @@ BROKEN = [
 ALSO = {
     "agent-affinity-missing": (SERVER, SECOND_AGENT),
     "threads-too-few": (SERVER, SECOND_AGENT),
+    "record-names-no-worker": (SERVER, SECOND_AGENT.replace("7002", "7001")),
     "pool-low-conn-missing": ("backend origin\n", SECOND_FRONTEND),
 }
 

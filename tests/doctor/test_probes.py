@@ -19,10 +19,10 @@ from haproxy_telemetry.doctor.probes import (
     ask_version,
     check_files,
     find_haproxy,
-    parse_server_address,
     say_hello,
     takes_records,
 )
+from haproxy_telemetry.doctor.proxies import parse_server_address
 from haproxy_telemetry.otlp.settings import read_otlp_settings
 from haproxy_telemetry.settings.address import TcpAddress, UdpAddress, UnixAddress
 from haproxy_telemetry.spop import HealthChecked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import random
@@ -40,6 +41,19 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
+
+
+def free_ports_in_a_row(number: int) -> int:
+    """Return the first of so many ports that follow each other and that nobody uses."""
+    while True:
+        first = free_port()
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in range(first, first + number):
+                    stack.enter_context(socket.socket()).bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return first
 
 
 def listening_ports() -> set[int]:

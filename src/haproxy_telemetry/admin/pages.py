@@ -14,8 +14,8 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from haproxy_telemetry.admin.guard import is_own_host, is_own_origin
-from haproxy_telemetry.admin.listener import Listener, Request, Response
-from haproxy_telemetry.admin.status import Inside, status_of
+from haproxy_telemetry.admin.listener import Listener, Request, Respond, Response, Stream
+from haproxy_telemetry.admin.status import Inside, Status, status_of
 from haproxy_telemetry.admin.tail import Encode, TraceStream
 from haproxy_telemetry.admin.vitals import Heartbeat, why_dead, why_not_ready
 from haproxy_telemetry.metrics.prometheus import MeasuredCollector
@@ -65,42 +65,54 @@ class Pages:
     def respond(self, request: Request) -> Response:
         """Return what stands at the path."""
         if request.path == "/metrics":
-            return self._metrics(request.accept)
+            return metrics_page(self._registry, request.accept)
         if request.path == "/livez":
-            return _health(why_dead(self._sources.heart.last, self._now()))
+            return health(why_dead(self._sources.heart.last, self._now()))
         if request.path == "/readyz":
-            return _health(why_not_ready(self._sources.listening(), self._sources.export(), self._now()))
+            return health(why_not_ready(self._sources.listening(), self._sources.export(), self._now()))
         if request.path == "/status":
-            return self._refusal(request) or self._status()
+            return refusal(request, self._sources.host) or self._status()
         if request.path == "/tail":
-            return self._refusal(request) or self._tail()
-        return Response(HTTPStatus.NOT_FOUND, b"here are /metrics, /livez, /readyz, /status and /tail\n")
-
-    def _refusal(self, request: Request) -> Response | None:
-        """What holds more than numbers is not for the web page of another site."""
-        if not is_own_host(request.host, self._sources.host):
-            return Response(HTTPStatus.FORBIDDEN, b"ask by the IP address or as localhost, not by this name\n")
-        if not is_own_origin(request.origin, request.host):
-            return Response(HTTPStatus.FORBIDDEN, b"this is not for pages of other sites\n")
-        return None
+            return refusal(request, self._sources.host) or self._tail()
+        return not_found()
 
     def _status(self) -> Response:
-        status = status_of(self._sources.inside, self._sources.export(), self._now())
-        return Response(HTTPStatus.OK, msgspec.json.encode(status) + b"\n", "application/json")
+        return status_page(status_of(self._sources.inside, self._sources.export(), self._now()))
 
     def _tail(self) -> Response:
         inside = self._sources.inside
-        if self._sources.taps.full:
-            return Response(HTTPStatus.SERVICE_UNAVAILABLE, b"as many as may are watching already\n")
-        stream = TraceStream(self._sources.taps, self._sources.encode, inside.version, inside.started)
-        return Response(HTTPStatus.OK, b"", "text/event-stream; charset=utf-8", stream)
+        return tail_page(
+            self._sources.taps, TraceStream(self._sources.taps, self._sources.encode, inside.version, inside.started)
+        )
 
-    def _metrics(self, accept: str) -> Response:
-        """Exemplars are in OpenMetrics alone. The type is never what the peer wrote, but one of two."""
-        if accepts_openmetrics(accept):
-            body: bytes = openmetrics.generate_latest(self._registry)  # type: ignore[no-untyped-call]  # theirs
-            return Response(HTTPStatus.OK, body, _OPENMETRICS_TYPE)
-        return Response(HTTPStatus.OK, generate_latest(self._registry), _PLAIN_TYPE)
+
+def metrics_page(registry: CollectorRegistry, accept: str) -> Response:
+    """Return ``/metrics``. Exemplars are in OpenMetrics alone. The type is one of two, never what the peer wrote."""
+    if accepts_openmetrics(accept):
+        body: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]  # theirs
+        return Response(HTTPStatus.OK, body, _OPENMETRICS_TYPE)
+    return Response(HTTPStatus.OK, generate_latest(registry), _PLAIN_TYPE)
+
+
+def refusal(request: Request, host: str) -> Response | None:
+    """Return why this one gets no page that holds more than numbers: it is not for the web page of another site."""
+    if not is_own_host(request.host, host):
+        return Response(HTTPStatus.FORBIDDEN, b"ask by the IP address or as localhost, not by this name\n")
+    if not is_own_origin(request.origin, request.host):
+        return Response(HTTPStatus.FORBIDDEN, b"this is not for pages of other sites\n")
+    return None
+
+
+def status_page(status: Status) -> Response:
+    """Return ``/status``."""
+    return Response(HTTPStatus.OK, msgspec.json.encode(status) + b"\n", "application/json")
+
+
+def tail_page(taps: Taps, stream: Stream) -> Response:
+    """Return ``/tail``, if one more may watch."""
+    if taps.full:
+        return Response(HTTPStatus.SERVICE_UNAVAILABLE, b"as many as may are watching already\n")
+    return Response(HTTPStatus.OK, b"", "text/event-stream; charset=utf-8", stream)
 
 
 def accepts_openmetrics(accept: str) -> bool:
@@ -112,7 +124,13 @@ def accepts_openmetrics(accept: str) -> bool:
     return False
 
 
-def _health(problem: str) -> Response:
+def not_found() -> Response:
+    """Return which pages there are."""
+    return Response(HTTPStatus.NOT_FOUND, b"here are /metrics, /livez, /readyz, /status and /tail\n")
+
+
+def health(problem: str) -> Response:
+    """Return the answer of ``/livez`` and ``/readyz``."""
     if problem:
         return Response(HTTPStatus.SERVICE_UNAVAILABLE, f"{problem}\n".encode())
     return Response(HTTPStatus.OK, b"ok\n")
@@ -120,11 +138,11 @@ def _health(problem: str) -> Response:
 
 @final
 class Admin:
-    """The pages on a listening socket (``listener.bind``), served from :meth:`start` on."""
+    """Pages on a listening socket (``listener.bind``), served from :meth:`start` on; ``respond`` is :class:`Pages`'."""
 
-    def __init__(self, sock: socket.socket, sources: Sources, bug: Callable[[str, BaseException], None]) -> None:
-        self.address = str(TcpAddress(*sock.getsockname()[:2]))
-        self._listener = Listener(sock, Pages(sources).respond, lambda error: bug("admin", error))
+    def __init__(self, sock: socket.socket, respond: Respond, bug: Callable[[str, BaseException], None]) -> None:
+        self.address: str | None = str(TcpAddress(*sock.getsockname()[:2]))
+        self._listener = Listener(sock, respond, lambda error: bug("admin", error))
 
     def start(self) -> None:
         """Begin to answer."""

@@ -36,6 +36,8 @@ class WrongOption(click.ClickException):
 @click.argument("profile", type=click.Choice(PROFILES))
 @click.option("--agent", "agents", multiple=True, metavar="ADDR", help="Where an agent listens: HOST:PORT or"
               " unix:/path. May be repeated. Default: 127.0.0.1:7000.")  # fmt: skip
+@click.option("--workers", metavar="N", type=int, default=1, show_default=True,
+              help="The workers of each agent (serve --workers): the ports behind, or .2, .3 …")  # fmt: skip
 @click.option("--records", metavar="ADDR", default="udp:127.0.0.1:7514", show_default=True,
               help="Where the agent takes records: udp:HOST:PORT or unix:/path.")  # fmt: skip
 @click.option("--trust", metavar="always|never|ACL", default="always", show_default=True,
@@ -86,6 +88,7 @@ def _options(profile: str, version: hc.Version, folder: Path | None, chosen: Map
         profile=found,
         version=version,
         agents=tuple(hc.parse_agent(text) for text in chosen["agents"] or ("127.0.0.1:7000",)),
+        workers=chosen["workers"],
         records=hc.parse_records(chosen["records"]),
         trust=hc.parse_trust(chosen["trust"]),
         mode=mode,
@@ -102,6 +105,10 @@ def _check_use(profile: hc.Profile, mode: hc.Mode, chosen: Mapping[str, Any]) ->
     """Refuse options that would have no effect: who gives one expects something of it."""
     if profile is hc.Profile.ZERO_WAIT and chosen["agents"]:
         raise hc.OptionError("--agent", chosen["agents"][0], "in zero-wait HAProxy asks no agent; see --records")
+    if profile is hc.Profile.ZERO_WAIT and chosen["workers"] != 1:
+        raise hc.OptionError(
+            "--workers", str(chosen["workers"]), "in zero-wait HAProxy asks no agent; --records is for all"
+        )
     if mode is hc.Mode.TCP and chosen["trust"] != "always":
         raise hc.OptionError("--trust", chosen["trust"], "there is no traceparent in mode tcp")
     if mode is hc.Mode.TCP and chosen["ratio"] != "1":
@@ -126,6 +133,7 @@ def _command(options: hc.Options) -> str:
     words = ["haproxy-telemetry", "config", options.profile.value, "--haproxy-version", options.version.text]
     if options.uses_spoe:
         words += [word for agent in options.agents for word in ("--agent", str(agent))]
+        words += ["--workers", str(options.workers)] if options.workers > 1 else []
     words += ["--records", str(options.records)]
     words += ["--trust", str(options.trust)] if options.http else ["--mode", "tcp"]
     words += ["--ratio", f"{options.ratio:.10g}"] if options.ratio != 1.0 else []

@@ -182,10 +182,14 @@ def _check_conventions(settings: Settings, source: Source) -> None:
 
 
 def _run(settings: Settings, source: Source, load_again: Callable[[], Settings]) -> int:
-    from haproxy_telemetry import service
-
     if settings.viewer.listen != "off":
         from haproxy_telemetry.cli.viewer import check_viewer_packages
 
         check_viewer_packages()
+    if settings.server.workers > 1:
+        from haproxy_telemetry.workers import supervisor
+
+        return supervisor.run(settings, source.environ, load_again, source.said)
+    from haproxy_telemetry import service
+
     return service.run(settings, source.environ, load_again, source.said)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from haproxy_telemetry.doctor.findings import Seen, error, warning
-from haproxy_telemetry.doctor.proxies import Proxy
+from haproxy_telemetry.doctor.proxies import Proxy, parse_server_address
 from haproxy_telemetry.doctor.record import (
     DEFAULT_LENGTH,
     TRAFFIC_LEVEL,
@@ -19,6 +19,7 @@ from haproxy_telemetry.doctor.record import (
     variable_bounds,
 )
 from haproxy_telemetry.doctor.setup import Setup
+from haproxy_telemetry.settings import ListenAddress, ListenError, worker_addresses
 
 LONG_ENOUGH = 8192
 """What the generator writes."""
@@ -151,6 +152,39 @@ def record_sampled(setup: Setup) -> Iterator[Seen]:
             )
 
 
+@warning(
+    "record-names-no-worker",
+    "workers of one agent, and a record that does not say which one has the stream",
+    "With `serve --workers` (servers whose ports, or paths, follow each other) the record must reach the worker that"
+    " got the stream's events; it says which by `txn.otel.worker`, which that worker's answer sets. Else traces are cut"
+    " in two.",
+)
+def record_names_no_worker(setup: Setup) -> Iterator[Seen]:
+    """A record without the variable that the workers set."""
+    several = [engines for proxy, engines in setup.agent_backends if _is_of_workers(proxy)]
+    used = {one.proxy for one, engine in setup.ours if any(engine in engines for engines in several)}
+    for record in setup.written:
+        if record.proxy in used and ".worker)" not in record.format:
+            yield Seen(
+                record.place,
+                f"{record.proxy}: the agent has several workers, and the record does not say which has the stream",
+                "haproxy-telemetry config --workers N   prints the log-format that says it",
+            )
+
+
+def _is_of_workers(backend: Proxy) -> bool:
+    """Whether an address of the backend is that of a second worker of another."""
+    addresses = {address for server in backend.servers if (address := parse_server_address(server.address))}
+    return any(second in addresses for address in addresses if (second := _second_worker(address)) is not None)
+
+
+def _second_worker(address: ListenAddress) -> ListenAddress | None:
+    try:
+        return worker_addresses(address, 2)[1]
+    except ListenError:  # past the last port
+        return None
+
+
 @error(
     "record-steps",
     "`log-steps` that do not write the record at the end",
@@ -210,6 +244,7 @@ CHECKS = (
     record_uri_cut,
     record_level,
     record_sampled,
+    record_names_no_worker,
     record_steps,
     record_early,
     record_only_failures,

@@ -22,11 +22,10 @@ from haproxy_telemetry.doctor.probes import (
     ask_otlp,
     ask_version,
     check_files,
-    parse_server_address,
     say_hello,
     takes_records,
 )
-from haproxy_telemetry.doctor.proxies import Proxy, Server
+from haproxy_telemetry.doctor.proxies import Proxy, Server, parse_server_address
 from haproxy_telemetry.doctor.setup import Setup
 from haproxy_telemetry.doctor.version import Version
 from haproxy_telemetry.otlp.settings import GRPC, read_otlp_settings

@@ -26,12 +26,10 @@ from haproxy_telemetry.otlp.signals import TRACES
 from haproxy_telemetry.otlp.transports import open_transport
 from haproxy_telemetry.settings.address import (
     ListenAddress,
-    ListenError,
     RecordsAddress,
     TcpAddress,
     UdpAddress,
     UnixAddress,
-    parse_listen,
 )
 from haproxy_telemetry.spop import SpopError, describe_status
 from haproxy_telemetry.spop.frames import FIN, LENGTH_SIZE, Frame, FrameType, parse_frame, serialize_frame
@@ -150,21 +148,6 @@ HELLO: Final = serialize_frame(
     )
 )
 """The HELLO of `option spop-check` (SPOE.txt 3.2.4)."""
-
-
-def parse_server_address(text: str) -> ListenAddress | None:
-    """Read the address of a `server` line; ``None`` for what cannot be asked from here (fd@, abns@, no port)."""
-    scheme, _, rest = text.rpartition("@")
-    scheme = scheme.split("+")[-1]
-    if scheme in ("", "unix") and rest.startswith("/"):
-        return UnixAddress(rest)
-    if scheme not in ("", "ipv4", "ipv6", "tcp", "tcp4", "tcp6"):
-        return None
-    host, _, port = rest.rpartition(":")
-    try:  # HAProxy also writes IPv6 without brackets: ::1:7000
-        return parse_listen(f"[{host}]:{port}" if ":" in host and not host.startswith("[") else rest)
-    except ListenError:
-        return None
 
 
 def say_hello(address: ListenAddress, seconds: float = ANSWER_SECONDS) -> AgentHello | NoHello:

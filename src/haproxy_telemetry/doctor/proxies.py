@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from haproxy_telemetry.doctor.configuration import PROXIES, Directive, Place, Section
+from haproxy_telemetry.settings.address import ListenAddress, ListenError, UnixAddress, parse_listen
 
 _UNIT_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0, "h": 3_600_000.0, "d": 86_400_000.0}
 _TIME = re.compile(r"(\d+)(us|ms|s|m|h|d)?")
@@ -170,3 +171,18 @@ def _alternatives(words: Sequence[str]) -> Iterator[list[Term]]:
         else:
             terms.append(Term(word.startswith("!"), (word.lstrip("!"),)))
     yield terms
+
+
+def parse_server_address(text: str) -> ListenAddress | None:
+    """Read the address of a `server` line; ``None`` for what cannot be asked from here (fd@, abns@, no port)."""
+    scheme, _, rest = text.rpartition("@")
+    scheme = scheme.split("+")[-1]
+    if scheme in ("", "unix") and rest.startswith("/"):
+        return UnixAddress(rest)
+    if scheme not in ("", "ipv4", "ipv6", "tcp", "tcp4", "tcp6"):
+        return None
+    host, _, port = rest.rpartition(":")
+    try:  # HAProxy also writes IPv6 without brackets: ::1:7000
+        return parse_listen(f"[{host}]:{port}" if ":" in host and not host.startswith("[") else rest)
+    except ListenError:
+        return None

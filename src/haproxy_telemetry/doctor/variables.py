@@ -12,7 +12,7 @@ from haproxy_telemetry.doctor.setup import Setup
 from haproxy_telemetry.doctor.spoe import Agent
 
 FROM_AGENT = ("traceparent", "trace_id", "span_id", "sampled", "tracestate", "baggage",
-              "b3", "x_b3_traceid", "x_b3_spanid", "x_b3_sampled", "uber_trace_id")  # fmt: skip
+              "b3", "x_b3_traceid", "x_b3_spanid", "x_b3_sampled", "uber_trace_id", "worker")  # fmt: skip
 """What the agent answers with (`dialect`)."""
 
 _TOGETHER = frozenset({"traceparent", "trace_id", "span_id", "sampled"})

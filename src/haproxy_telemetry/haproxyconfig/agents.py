@@ -48,7 +48,7 @@ def _backend(options: Options) -> Section:
     return Section(
         f"backend {BACKEND} from {DEFAULTS}",
         "Where the agents are.",
-        (_mode(options), _balance(), _check(), _default_server(), Rule("", _servers(options.agents))),
+        (_mode(options), *_affinity(options.servers), _check(), _default_server(), Rule("", _servers(options.servers))),
     )
 
 
@@ -58,12 +58,20 @@ def _mode(options: Options) -> Rule:
     return Rule("Up to 3.0 SPOE's protocol goes over TCP; 3.1 and later say `mode spop`.", ("mode tcp",))
 
 
-def _balance() -> Rule:
-    return Rule(
+def _affinity(servers: tuple[ListenAddress, ...]) -> tuple[Rule, ...]:
+    balance = Rule(
         "The events of one stream come over several connections. A stream stays on its thread, so with several"
         " agents all of them still reach the same one. Have at least as many threads (nbthread) as agents.",
         ("balance hash thread",),
     )
+    if len(servers) == 1:
+        return (balance,)
+    each = Rule(
+        "Each thread has its agent, in turn. If that one is away, the thread takes another one by `balance`; the other"
+        " threads keep theirs, and their streams stay whole.",
+        (f"use-server agent%[thread,mod({len(servers)}),add(1)] if TRUE",),
+    )
+    return (balance, each)
 
 
 def _check() -> Rule:

@@ -87,7 +87,8 @@ def _records(options: Options) -> Rule:
 
 def record_format(options: Options) -> str:
     """Return the log-format of the record."""
-    return record.http_format(options.service) if options.http else record.tcp_format(options.service)
+    write = record.http_format if options.http else record.tcp_format
+    return write(options.service, with_worker=options.uses_spoe and options.workers > 1)
 
 
 _WHY_RECORD = (

@@ -16,11 +16,13 @@ from haproxy_telemetry.haproxyconfig.errors import OptionError
 from haproxy_telemetry.haproxyconfig.version import Version
 from haproxy_telemetry.settings.address import (
     FORMS,
+    MAX_WORKERS,
     ListenAddress,
     ListenError,
     TcpAddress,
     UnixAddress,
     parse_listen,
+    worker_addresses,
 )
 from haproxy_telemetry.settings.propagators import DEFAULT, PropagatorsError, parse_propagators
 
@@ -95,11 +97,13 @@ class Example:
 class Options:
     """All choices. ``cache``: whether HAProxy's cache may be in use. ``spoe_path``: where the SPOE file will be; in an
     example it is beside the other. ``service``: the ``service.name`` of the spans; ``""``: the agent's. ``ratio``: how
-    many of the new traces are sampled, from 0 to 1. ``propagators``: names of ``OTEL_PROPAGATORS``."""
+    many of the new traces are sampled, from 0 to 1. ``propagators``: names of ``OTEL_PROPAGATORS``. ``workers``: those
+    of each agent (``serve --workers``)."""
 
     profile: Profile
     version: Version
     agents: tuple[ListenAddress, ...] = (TcpAddress("127.0.0.1", 7000),)
+    workers: int = 1
     records: Records = Records(TcpAddress("127.0.0.1", 7514))
     trust: Trust = Trust()
     mode: Mode = Mode.HTTP
@@ -118,6 +122,7 @@ class Options:
             )  # fmt: skip
         if not self.agents and self.uses_spoe:
             raise OptionError("--agent", "", "the profile needs an agent")
+        _check_workers(self.agents, self.workers)
         _printable("--write", self.spoe_path)
         _check_service(self.service)
 
@@ -130,6 +135,11 @@ class Options:
     def uses_spoe(self) -> bool:
         """Something is told while the request is served. `standard` has its one event in HTTP only."""
         return self.profile is Profile.DETAILED or (self.profile is Profile.STANDARD and self.http)
+
+    @property
+    def servers(self) -> tuple[ListenAddress, ...]:
+        """Where every worker of every agent listens."""
+        return tuple(one for agent in self.agents for one in worker_addresses(agent, self.workers))
 
 
 def parse_trust(text: str) -> Trust:
@@ -202,6 +212,20 @@ def _address(option: str, text: str, whole: str | None = None) -> ListenAddress:
     if isinstance(address, TcpAddress) and address.port == 0:
         raise OptionError(option, whole or text, "the port is 0: HAProxy must know it")
     return address
+
+
+def _check_workers(agents: tuple[ListenAddress, ...], workers: int) -> None:
+    if not 1 <= workers <= MAX_WORKERS:
+        raise OptionError("--workers", str(workers), f"it is a number from 1 to {MAX_WORKERS}")
+    servers: set[ListenAddress] = set()
+    for agent in agents:
+        try:
+            own = worker_addresses(agent, workers)
+        except ListenError as error:
+            raise OptionError("--workers", str(workers), error.reason) from None
+        if twice := servers.intersection(own):
+            raise OptionError("--agent", str(agent), f"{twice.pop()} would stand there twice")
+        servers.update(own)
 
 
 def _check_service(name: str) -> None:

@@ -61,23 +61,27 @@ _REQUEST: Final = (
 _SPOE: Final = (("err", "%[var(txn.otel.err)]"), ("held", "%[var(txn.otel.total)]"))
 
 
-def http_format(service: str = "") -> str:
+_WORKER: Final = ("w", "%[var(txn.otel.worker)]")
+"""Which worker of the agent has the stream, by its own answer. It stands first, so that it is found at a glance."""
+
+
+def http_format(service: str = "", *, with_worker: bool = False) -> str:
     """Return the log-format of frontends in HTTP mode. ``service`` is checked (``Options``)."""
     times = (("t0", "%[var(txn.otel_t0)]"), ("t1", "%[date(0,us)]"))
     end = (("st", "%ST"), ("tc", "%tsc"))
     timers = ("%TR", "%Tw", "%Tc", "%Tr", "%Ta", "%Tt")
-    return _object(_identity(service) + _CALLER + times, timers, end + _WHERE + _REQUEST + _SPOE)
+    return _object(_identity(service, with_worker) + _CALLER + times, timers, end + _WHERE + _REQUEST + _SPOE)
 
 
-def tcp_format(service: str = "") -> str:
+def tcp_format(service: str = "", *, with_worker: bool = False) -> str:
     """Return the log-format of frontends in TCP mode: no request, no status, and Tt is all the time there was."""
     times = (("t1", "%[date(0,us)]"),)
     timers = ("-1", "%Tw", "%Tc", "-1", "%Tt", "%Tt")
-    return _object(_identity(service) + times, timers, (("tc", "%ts"), *_WHERE, *_SPOE))
+    return _object(_identity(service, with_worker) + times, timers, (("tc", "%ts"), *_WHERE, *_SPOE))
 
 
-def _identity(service: str) -> tuple[tuple[str, str], ...]:
-    return (*_IDENTITY, ("svc", service)) if service else _IDENTITY
+def _identity(service: str, with_worker: bool) -> tuple[tuple[str, str], ...]:
+    return ((_WORKER,) if with_worker else ()) + _IDENTITY + ((("svc", service),) if service else ())
 
 
 def _object(before: tuple[tuple[str, str], ...], timers: tuple[str, ...], after: tuple[tuple[str, str], ...]) -> str:

@@ -21,7 +21,7 @@ def _agent(options: Options, messages: tuple[Message, ...]) -> Section:
     names = tuple(f"messages {message.name}" for message in messages)
     return Section("spoe-agent otel", "", (
         Rule(_why_messages(options), names),
-        Rule("The agent's answers are variables txn.otel.*; nothing here needs them.", ("option var-prefix otel",)),
+        Rule(_why_variables(options), ("option var-prefix otel",)),
         Rule(
             "After a failure txn.otel.err says why (1: no answer in time, 2 or 257: no agent; the record tells the"
             " agent later). The request goes on.",
@@ -39,6 +39,12 @@ def _agent(options: Options, messages: tuple[Message, ...]) -> Section:
         *_old_timeouts(options),
         Rule("", (f"use-backend {BACKEND}",)),
     ))  # fmt: skip
+
+
+def _why_variables(options: Options) -> str:
+    if options.workers > 1:
+        return "The agent's answers are variables txn.otel.*; of these the record tells which worker has the stream."
+    return "The agent's answers are variables txn.otel.*; nothing here needs them."
 
 
 def _why_messages(options: Options) -> str:

@@ -74,6 +74,7 @@ _PLAIN: Final = {
     "viewer_ends": "Ends of the viewer's process while the agent ran",
     "viewer_spans_exported": "Spans that the viewer of this agent has",
     "traceparent_invalid": "Callers' traceparents that break the W3C rules",
+    "worker_restarts": "Workers that ended unasked and were started again",
 }
 COUNTERS: Final = tuple(
     sorted(
@@ -88,6 +89,7 @@ COUNTERS: Final = tuple(
 GAUGES: Final = (
     _own("live_traces", UP_DOWN, "Traces that have not ended"),
     _own("open_connections", UP_DOWN, "Connections of HAProxy that are open"),
+    _own("workers", UP_DOWN, "Processes that serve HAProxy"),
     _own("engines", UP_DOWN, "Engines of HAProxy that are connected, or were within a minute"),
 )
 QUEUE: Final = _own("export_queue_spans", UP_DOWN, "Spans that wait for their export")

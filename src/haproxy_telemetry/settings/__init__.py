@@ -13,6 +13,7 @@ from haproxy_telemetry.settings.address import (
     parse_admin,
     parse_listen,
     parse_records,
+    worker_addresses,
 )
 from haproxy_telemetry.settings.errors import BadFileError, BadValueError, SettingsError
 from haproxy_telemetry.settings.load import Loaded, load, load_settings
@@ -72,4 +73,5 @@ __all__ = [
     "parse_admin",
     "parse_listen",
     "parse_records",
+    "worker_addresses",
 ]

@@ -65,6 +65,9 @@ class UnixAddress(msgspec.Struct, frozen=True):
 
 
 ListenAddress = TcpAddress | UnixAddress
+MAX_WORKERS = 64
+"""Processes of one agent: more than the threads that a HAProxy has by default (64 a group)."""
+
 RecordsAddress = UdpAddress | UnixAddress
 AdminAddress = TcpAddress | Literal["off"]
 
@@ -77,6 +80,26 @@ def parse_listen(text: str) -> ListenAddress:
     if not colon or text.endswith("]"):
         raise ListenError(text, "there is no port")
     return TcpAddress(_parse_host(text, host), _parse_port(text, port))
+
+
+def worker_addresses(address: ListenAddress, workers: int) -> tuple[ListenAddress, ...]:
+    """Return where each worker listens: the address itself, then the ports behind it, or the path with ``.2``, ``.3`` …
+
+    Port 0 stands for a port of the system's choice for each. Raise :class:`ListenError` past the last port, or for a
+    path that gets too long.
+    """
+    return (address, *(_of_worker(address, number) for number in range(2, workers + 1)))
+
+
+def _of_worker(address: ListenAddress, number: int) -> ListenAddress:
+    if isinstance(address, UnixAddress):
+        return _parse_unix(f"{address}.{number}")
+    if address.port == 0:
+        return address
+    port = address.port + number - 1
+    if port > MAX_PORT:
+        raise ListenError(str(address), f"worker {number} would listen on port {port}, and {MAX_PORT} is the last one")
+    return TcpAddress(address.host, port)
 
 
 def parse_records(text: str) -> RecordsAddress:

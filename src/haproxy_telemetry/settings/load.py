@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from haproxy_telemetry.settings.address import ListenAddress, ListenError, worker_addresses
 from haproxy_telemetry.settings.catalog import (
     BY_NAME,
     BY_VARIABLE,
@@ -361,11 +362,31 @@ def _check_together(settings: Settings, given: Mapping[str, Given]) -> None:
     privacy = settings.privacy
     if privacy.hash_key_file is not None and privacy.client_address != "hash":
         raise _conflict(given, settings, "privacy.hash_key_file", "privacy.client_address", "the key is for hash")
+    if settings.recorder.file is not None and settings.server.workers > 1:
+        expected = "a recording is of one process: record with server.workers = 1"
+        raise _conflict(given, settings, "recorder.file", "server.workers", expected)
+    if problem := _overlap(settings):
+        raise _conflict(given, settings, "listen", "server.workers", problem)
     if export.to == "file" and export.file is None:
         raise _conflict(given, settings, "export.to", "export.file", "a path is needed")
     file = given.get("export.file")
     if export.to != "file" and file is not None and file.where == COMMAND_LINE:
         raise _conflict(given, settings, "export.file", "export.to", "the path is used with --export file")
+
+
+def _overlap(settings: Settings) -> str:
+    """Return why the workers cannot have addresses of their own, ``""`` if they can."""
+    taken: set[ListenAddress] = set()
+    for address in settings.listen:
+        try:
+            own = worker_addresses(address, settings.server.workers)
+        except ListenError as error:
+            return error.reason
+        for one in own:
+            if one in taken and getattr(one, "port", None) != 0:
+                return f"{one} would be that of two workers; leave room for {settings.server.workers} between addresses"
+        taken.update(own)
+    return ""
 
 
 def _conflict(given: Mapping[str, Given], settings: Settings, name: str, other: str, expected: str) -> ConflictError:

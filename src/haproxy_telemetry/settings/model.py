@@ -17,6 +17,7 @@ from msgspec import Meta
 from haproxy_telemetry.settings.address import (
     ADMIN_FORMS,
     FORMS,
+    MAX_WORKERS,
     RECORDS_FORMS,
     AdminAddress,
     ListenAddress,
@@ -721,8 +722,22 @@ class WireSettings(msgspec.Struct, frozen=True):
 
 
 class ServerSettings(msgspec.Struct, frozen=True):
-    """The process."""
+    """The process, or processes. Every bound of this page is for one of them."""
 
+    workers: Annotated[
+        int,
+        Meta(ge=1, le=MAX_WORKERS),
+        About(
+            "processes that serve HAProxy, each on a core and an address of its own",
+            "The first listens on the addresses of `listen`, the others on the ports behind each, or on the path with"
+            " `.2`, `.3` and so on. HAProxy must send all events of a stream to the same one:"
+            " `haproxy-telemetry config --workers N` writes that. Records come to one address for all. More processes"
+            " than cores, or than threads of HAProxy, are of no use.",
+            flag="--workers",
+            metavar="N",
+            unit="processes",
+        ),
+    ] = 1
     shutdown_timeout: Annotated[
         float,
         Meta(ge=0, le=3600),

@@ -466,6 +466,14 @@ class Assembler:
         self._let_go(trace, now)
         self._keep_within_bytes(now)
 
+    def knows(self, key: bytes) -> bool:
+        """Say whether the stream is alive here, has left, or has no id by which anybody could know it."""
+        return not key or key in self._traces or _short(key) in self._gone
+
+    def pass_by(self, key: bytes, now: int) -> None:
+        """Another worker gets the stream's record: what its messages say here from now on comes too late."""
+        self._remember(key, now, ended=True)
+
     def _let_go(self, trace: LiveTrace, now: int) -> None:
         """The stream has ended, by its spans or by its record: the other may still be on its way."""
         if self._limits.grace_ns == 0:
@@ -478,14 +486,16 @@ class Assembler:
         del self._traces[trace.key]
         self._leaving.pop(trace.key, None)
         self._bytes -= trace.size
-        if self._limits.grace_ns:
-            until = now + REMEMBERED * self._limits.grace_ns
-            self._gone[_short(trace.key)] = _Gone(until, trace.end is not None)
-            if len(self._gone) > self._limits.max_traces:
-                self._gone.popitem(last=False)
+        self._remember(trace.key, now, ended=trace.end is not None)
         if trace.start is not None and trace.end is None:
             self._active.append((trace.start.request, -1))
         self._export(trace, now)
+
+    def _remember(self, key: bytes, now: int, *, ended: bool) -> None:
+        if self._limits.grace_ns:
+            self._gone[_short(key)] = _Gone(now + REMEMBERED * self._limits.grace_ns, ended)
+            if len(self._gone) > self._limits.max_traces:
+                self._gone.popitem(last=False)
 
     def _nameless(self, end: EndOfStream, now: int) -> LiveTrace:
         trace = LiveTrace(b"", self._ids.trace_id(), self._ids.span_id(), now)
