@@ -16,6 +16,8 @@ from haproxy_telemetry.propagation import read_propagators
 from haproxy_telemetry.reload import make_sampling
 from haproxy_telemetry.settings import BadValueError, Loaded, load
 
+PAGE = Path(__file__).parents[2] / "docs" / "otel-config.md"
+
 Read = Callable[..., Source]
 
 WHOLE = """
@@ -273,8 +275,16 @@ def test_two_ways_out_of_traces_are_one_too_many(read: Read) -> None:
     ("text", "problem"),
     [
         ("file_format: '1.0'\ntracer_provider: {processors: [{btach: {}}]}", "tracer_provider.processors[0].btach"),
-        (traces("  sampler: {trace_id_ratio_based: {ratio: 2}}"), "tracer_provider -> sampler"),
-        (traces("", "otlp_http: {endpiont: x}"), "endpiont"),
+        (
+            traces("  sampler: {trace_id_ratio_based: {ratio: 2}}"),
+            "tracer_provider.sampler.trace_id_ratio_based.ratio: 2 ",
+        ),
+        (traces("", "otlp_http: {endpiont: x}"), ".endpiont: there is no such key; did you mean endpoint?"),
+        ("file_format: '1.0'\ntracer_provdier: ", "yaml: tracer_provdier: there is no such key; did you mean tracer"),
+        ("file_format: '1.0'\nfile_format: '1.1'", "file_format: it stands here twice, again in line 2"),
+        (traces("  sampler: {always_on: }\n  sampler: {always_off: }"), "tracer_provider.sampler: it stands"),
+        ("[1]", "mapping"),
+        ("[" * 5000 + "]" * 5000, "can't be read"),
         ("file_format: '7.0'", "7.0"),
         ("tracer_provider: {processors: []}", "file_format"),
         ("a: [", "YAML"),
@@ -291,8 +301,48 @@ def test_a_mistake_is_an_error_with_its_place(
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(OtelFileError, match="not found"):
+    with pytest.raises(OtelFileError, match=r"none.yaml: can't be read \(No such file or directory\)"):
         read_source({"OTEL_CONFIG_FILE": str(tmp_path / "none.yaml")})
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "otel.yaml").write_bytes(b"file_format: '\xff'")
+    with pytest.raises(OtelFileError, match=r"otel.yaml: can't be read \(.*utf-8"):
+        read_source({"OTEL_CONFIG_FILE": str(tmp_path / "otel.yaml")})
+
+
+def test_a_reference_to_nothing_is_said(read: Read) -> None:
+    source = read(traces("resource: {attributes: [{name: a, value: '$${ONE}${HAPROXY_TWO}${THREE:-3}'}]}"))
+    assert dict(read_resource_attributes(source.environ, "id"))[b"a"] == b"${ONE}3"
+    [said] = source.said
+    assert said.endswith("otel.yaml: resource.attributes[0].value has no value: HAPROXY_TWO is not set")
+
+
+def test_a_newer_format_is_said(read: Read, caplog: pytest.LogCaptureFixture) -> None:
+    [said] = read('file_format: "1.99"').said
+    assert "1.99" in said
+    assert caplog.records == []
+
+
+def test_readers_that_differ_in_what_they_share_are_an_error(read: Read) -> None:
+    readers = """
+meter_provider:
+  readers:
+    - periodic: {cardinality_limits: {default: 5}, exporter: {otlp_http: }}
+    - pull: {cardinality_limits: {default: %d}, exporter: {prometheus/development: }}
+"""
+    assert loaded(read(traces(readers % 5))).settings.metrics.max_series == 5
+    with pytest.raises(OtelFileError, match=r"readers\[1\].pull.cardinality_limits.default: .*readers\[0\].periodic"):
+        read(traces(readers % 6))
+
+
+def test_the_example_of_the_page_is_right(read: Read) -> None:
+    source = read(PAGE.read_text().partition("```yaml\n")[2].partition("```")[0])
+    assert source.said == ()
+    assert str(loaded(source).settings.admin.listen) == "localhost:9464"
+    assert read_otlp_settings(source.environ).protocol == "grpc"
+    assert outlets(source).metrics is not None
+    assert outlets(source).logs is not None
 
 
 def test_a_value_out_of_bounds_is_named_by_its_place(read: Read) -> None:

@@ -6,18 +6,23 @@ It is an extra, and is imported only where ``OTEL_CONFIG_FILE`` is set: it takes
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from haproxy_telemetry.otelfile.look import look
 from haproxy_telemetry.otelfile.table import OtelFileError
 from haproxy_telemetry.otelfile.translate import translate
 from haproxy_telemetry.settings.catalog import BY_NAME
+from haproxy_telemetry.settings.errors import nearest
 from haproxy_telemetry.settings.load import Given
 
 VARIABLE: Final = "OTEL_CONFIG_FILE"
 PREFIX: Final = "OTEL_"
+MAX_MESSAGE: Final = 300  # characters of the validator's words, which show the value
 FIX: Final = (
     "pip install 'haproxy-telemetry[otel-config]' (pipx: pipx install --force 'haproxy-telemetry[otel-config]',"
     " uv: uv tool install 'haproxy-telemetry[otel-config]')"
@@ -54,11 +59,12 @@ def read_source(environ: Mapping[str, str]) -> Source:
     if not file:
         return Source(environ)
     try:
-        made = translate(_document(file))
+        document, said = _document(file, environ)
+        made = translate(document)
     except OtelFileError as error:
         raise OtelFileError(f"{file}: {error.where}" if error.where else file, error.problem) from error
     unheard = sorted(name for name in environ if name.startswith(PREFIX) and name != VARIABLE and environ[name].strip())
-    said = list(made.said)
+    said += made.said
     if unheard:
         said.append(f"with {VARIABLE} these variables count in its references only: {', '.join(unheard)}")
     others = {name: value for name, value in environ.items() if not name.startswith(PREFIX)}
@@ -68,22 +74,65 @@ def read_source(environ: Mapping[str, str]) -> Source:
     return Source(others | made.environ, file, settings, made.places, tuple(f"{file}: {one}" for one in said))
 
 
-def _document(file: str) -> dict[str, Any]:
+def _document(file: str, environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Return what stands in the file by its own names, and what is worth a warning."""
     try:
         from opentelemetry.configuration import ConfigurationError, load_config_file
     except ImportError as error:
         problem = f"reading it needs a package that is not here ({error.name or error}); {FIX}"
         raise OtelFileError("", problem) from error
-    logger = logging.getLogger("opentelemetry.configuration.file._loader")
-    before, logger.disabled = logger.disabled, True  # it logs what it raises, with a traceback
     try:
-        document = _plain(load_config_file(file))
+        found = look(Path(file).read_text(encoding="utf-8"), environ)
+        with _heard() as said:
+            config = load_config_file(file)
+        names = [_name(field.name) for field in fields(config)]
+        for name in getattr(config, "additional_properties", {}):
+            raise _unknown("", name, names)
+        document = _plain(config)
     except ConfigurationError as error:
-        raise OtelFileError("", str(error)) from error
+        raise _placed(error) from error
+    except (OSError, UnicodeError, RecursionError) as error:
+        problem = (error.strerror if isinstance(error, OSError) else None) or error
+        raise OtelFileError("", f"can't be read ({problem}); name a file of YAML or JSON in UTF-8") from error
+    return document, [*said, *found]
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Take what the package logs: its errors, which it raises too, and its warnings, which the agent says itself."""
+    said: list[str] = []
+    logger = logging.getLogger("opentelemetry.configuration.file._loader")
+
+    def hear(record: logging.LogRecord) -> bool:
+        if record.levelno == logging.WARNING:
+            said.append(record.getMessage())
+        return False
+
+    logger.addFilter(hear)
+    try:
+        yield said
     finally:
-        logger.disabled = before
-    assert isinstance(document, dict)
-    return document
+        logger.removeFilter(hear)
+
+
+def _placed(error: Exception) -> OtelFileError:
+    """Return an error of the package by its place in the file, where the schema's validator knows one."""
+    wrong: Any = error.__cause__
+    if not hasattr(wrong, "absolute_path"):
+        return OtelFileError("", str(error))
+    where = "".join(f"[{one}]" if isinstance(one, int) else f".{one}" for one in wrong.absolute_path).removeprefix(".")
+    if wrong.validator == "additionalProperties":
+        known = list(wrong.schema.get("properties", ()))
+        name = next(str(one) for one in wrong.instance if one not in known)
+        return _unknown(where, name, known)
+    message = str(wrong.message)
+    return OtelFileError(where, message if len(message) <= MAX_MESSAGE else message[:MAX_MESSAGE] + "…")
+
+
+def _unknown(where: str, name: str, known: Sequence[str]) -> OtelFileError:
+    close = nearest(name, known)
+    hint = f"did you mean {close}?" if close else f"known are {', '.join(known)}" if known else "leave it out"
+    return OtelFileError(f"{where}.{name}" if where else name, f"there is no such key; {hint}")
 
 
 def _plain(value: Any) -> Any:

@@ -150,7 +150,10 @@ def _pull(reader: Table, made: Variables) -> None:
 def _cardinality(reader: Table, made: Variables) -> None:
     with reader.sub("cardinality_limits") as limits:
         if limits.has("default"):
-            made.setting("metrics.max_series", limits.take("default"), limits.at("default"))
+            value, before = limits.take("default"), made.settings.get("metrics.max_series")
+            if before is not None and before.value != value:
+                raise OtelFileError(limits.at("default"), f"readers have one limit here, and {before.where} is another")
+            made.setting("metrics.max_series", value, limits.at("default"))
 
 
 def _logs(root: Table, made: Variables) -> None:
