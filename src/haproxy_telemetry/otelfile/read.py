@@ -92,8 +92,8 @@ def _document(file: str, environ: Mapping[str, str]) -> tuple[dict[str, Any], li
     except ConfigurationError as error:
         raise _placed(error) from error
     except (OSError, UnicodeError, RecursionError) as error:
-        problem = (error.strerror if isinstance(error, OSError) else None) or error
-        raise OtelFileError("", f"can't be read ({problem}); name a file of YAML or JSON in UTF-8") from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise OtelFileError("", f"can't be read ({why}); name a file of YAML or JSON in UTF-8") from error
     return document, [*said, *found]
 
 
