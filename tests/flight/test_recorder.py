@@ -17,7 +17,7 @@ from haproxy_telemetry.recorder.files import NoRecordingError, Ring, before, che
 from haproxy_telemetry.recorder.record import Recorder
 from haproxy_telemetry.recorder.redact import Redactor
 from haproxy_telemetry.stats import Stats
-from server.running_agent import hello, made, message, stream
+from server.running_agent import hello, made, message, stream, wait_for
 
 MS = 1_000_000
 
@@ -169,10 +169,12 @@ class _Stuck:
         self.began = threading.Event()
         self._ring = ring
 
-    def write(self, lines: bytes) -> bool:
+    full = False
+
+    def write(self, lines: bytes) -> None:
         self.began.set()
         self.goes_on.wait(10.0)
-        return self._ring.write(lines)
+        self._ring.write(lines)
 
     def close(self) -> None:
         self._ring.close()
@@ -226,10 +228,34 @@ def test_lines_after_a_disk_was_full_are_whole(tmp_path: Path) -> None:
     assert file.read_bytes() == b"a" * 59 + b"\n" + b"b" * 40 + b"\nc\nd\n"
 
 
+def test_a_ring_that_could_not_turn_turns_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder may not be written to for a while: lines are lost and counted, then the recording goes on."""
+    file, stats = tmp_path / "flight.jsonl", Stats()
+    one = recorder(file, stats, size=64 * 1024)
+    real, tried = Path.replace, threading.Event()
+
+    def refused(self: Path, target: Path) -> Path:
+        tried.set()
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "replace", refused)
+    number = one.opened(at(0))
+    for n in range(1000):
+        one.read(number, made(3, message((b"id", b"%d" % n))), b"", at(n))
+    assert tried.wait(5.0)
+    wait_for(lambda: stats.get("recorder_dropped", "write_failed"), "a drop")
+    monkeypatch.setattr(Path, "replace", real)
+    one.record(b"{}", at(60_000))
+    one.close(5.0)
+    later = [line["direction"] for line in lines(file)]
+    assert (later[0], later[-1]) == (BEGIN, "L>A")
+    assert lines(before(file))[-1]["direction"] == "H>A"
+
+
 def test_a_full_disk_is_counted_and_hurts_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stats = Stats()
 
-    def full(self: Ring, lines: bytes) -> bool:
+    def full(self: Ring, lines: bytes) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Ring, "write", full)

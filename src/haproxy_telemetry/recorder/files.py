@@ -71,36 +71,35 @@ class Ring:
             raise NoRecordingError(file, "another agent records to it; name another file")
         self._file = file
         self._half = size // 2
-        self._written = 0
-        if file.exists():
-            file.replace(before(file))
-        self._cut = False
-        self._open: FileIO = self._new()
+        self._written, self._cut = 0, False
+        self._open = self._next()
 
-    def write(self, lines: bytes) -> bool:
-        """Write; return whether a new file was begun, of which these lines are not the first. Raises ``OSError``."""
-        self._write_all(b"\n" + lines if self._cut else lines)
-        if self._written < self._half:
-            return False
+    @property
+    def full(self) -> bool:
+        """Whether :meth:`turn` is to be called before more is written."""
+        return self._written >= self._half or self._open.closed
+
+    def turn(self) -> None:
+        """Put the file aside and begin another; to be tried again after an ``OSError``."""
         self._open.close()
-        self._file.replace(before(self._file))
-        self._open = self._new()
-        return True
+        self._open = self._next()
 
-    def close(self) -> None:
-        """Close the file."""
-        self._open.close()
-
-    def _write_all(self, lines: bytes) -> None:
-        """Write; if a disk that is full takes a part only, the next lines begin on a line of their own."""
-        left = memoryview(lines)
+    def write(self, lines: bytes) -> None:
+        """Write; after a disk that was full took a part only, these lines begin on a line of their own."""
+        left = memoryview(b"\n" + lines if self._cut else lines)
         while left:
             size = self._open.write(left)
             self._cut = size < len(left)
             self._written += size
             left = left[size:]
 
-    def _new(self) -> FileIO:
+    def close(self) -> None:
+        """Close the file."""
+        self._open.close()
+
+    def _next(self) -> FileIO:
+        if self._file.exists():
+            self._file.replace(before(self._file))
         self._written, self._cut = 0, False
         fd = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, final
 
 from haproxy_telemetry.recorder.capture import (
@@ -41,6 +42,15 @@ OVERHEAD: Final = 200
 
 CHUNK: Final = 16_384
 """Bytes that are written at once; less than half of the smallest ring."""
+
+SLICE: Final = 1000
+"""Items after which room is made in the queue."""
+
+LINES_AT_ONCE: Final = 16
+"""About 0.2 ms of Python, 0.5 ms with placeholders: so long an ACK may wait for this thread."""
+
+REST_S: Final = 0.00005
+"""With what the kernel adds a tenth of a millisecond."""
 
 AGAIN_S: Final = 10.0
 """Seconds without recording after a write that failed: a full disk does not get better in a moment."""
@@ -146,41 +156,57 @@ class Recorder:
     def _run(self) -> None:
         self._write(self.begin(0))
         while items := self._next():
-            try:
-                self._take(items)
-            except Exception as error:  # a bug of ours: lose some lines, not the thread
-                self._stats.count("recorder_dropped", "internal_error", len(items))
-                self._bug("recorder", error)
+            while items:
+                some = [items.popleft() for _ in range(min(len(items), SLICE))]
+                try:
+                    self._take(some)
+                except Exception as error:  # a bug of ours: lose some lines, not the thread
+                    self._stats.count("recorder_dropped", "internal_error", len(some))
+                    self._bug("recorder", error)
+                done = sum(len(item.data) + OVERHEAD for item in some)
+                with self._wake:
+                    self._queued -= done
         self._ring.close()
 
-    def _next(self) -> list[_Item]:
+    def _next(self) -> deque[_Item]:
+        """Take all that is queued at once: the event loop waits for the lock no longer than that."""
         with self._wake:
             while not self._queue and not self._closing:
                 self._idle = True
                 self._wake.wait()
                 self._idle = False
-            items = [self._queue.popleft() for _ in range(min(len(self._queue), 1000))]
-            self._queued -= sum(len(item.data) + OVERHEAD for item in items)
+            items, self._queue = self._queue, deque()
             return items
 
     def _take(self, items: list[_Item]) -> None:
         """Write what items make, in chunks, so that the ring is no larger than it may be."""
-        chunk, size = [], 0
+        chunk, size, unrested = [], 0, 0
         for item in items:
             for line in self._lines.of(item):
                 chunk.append(line)
                 size += len(line)
+                unrested += 1
+                if unrested >= LINES_AT_ONCE:
+                    unrested = 0
+                    self._rest()
             if size >= CHUNK or item is items[-1]:
                 self._write(b"".join(chunk), max(1, len(chunk)), item.now)
                 chunk, size = [], 0
+
+    def _rest(self) -> None:
+        """Let the event loop have Python's lock, for which it would wait 5 ms; at the end nobody waits for it."""
+        if not self._closing:
+            time.sleep(REST_S)
 
     def _write(self, lines: bytes, items: int = 0, now: int = 0) -> None:
         if now < self._quiet_until:
             self._stats.count("recorder_dropped", "write_failed", items)
             return
         try:
-            if self._ring.write(lines):
+            if self._ring.full:
+                self._ring.turn()
                 self._ring.write(self.begin(now - self._epoch_ns))
+            self._ring.write(lines)
         except OSError as error:
             if self._stats.count("recorder_dropped", "write_failed", max(1, items)) == max(1, items):
                 _LOG.warning("the recording cannot be written: %s (from now on only counted)", error.strerror or error)
@@ -211,26 +237,26 @@ class _Lines:
         self._run, self._epoch_ns, self._largest, self._redactor = recorder.lines_of()
         self._connections: dict[int, _Connection] = {}
 
-    def of(self, item: _Item) -> list[bytes]:
-        """Return the lines that an item makes; a frame that is not whole yet makes none."""
+    def of(self, item: _Item) -> Iterator[bytes]:
+        """Make the lines of an item, one after the other; a frame that is not whole yet makes none."""
         offset = item.now - self._epoch_ns
         if item.what == "record":
-            return [record_line(offset, self._redactor.record(item.data) if self._redactor else item.data)]
+            yield record_line(offset, self._redactor.record(item.data) if self._redactor else item.data)
+            return
         name = f"{self._run}-{item.connection}"
         if item.what == OPEN:
             self._connections[item.connection] = _Connection(self._largest)
-            return [event_line(offset, name, OPEN)]
-        connection = self._connections.get(item.connection)
-        if connection is None:
-            return []
-        if item.what == CLOSE:
+            yield event_line(offset, name, OPEN)
+        elif (connection := self._connections.get(item.connection)) is None:
+            return
+        elif item.what == CLOSE:
             del self._connections[item.connection]
-            return [*self._rests(connection, offset, name), event_line(offset, name, CLOSE)]
-        lines = []
-        for frame in connection.directions[item.what].feed(item.data):
-            for then, whole in self._shown(connection, offset, frame):
-                lines.append(frame_line(then, name, item.what, whole))
-        return lines
+            yield from self._rests(connection, offset, name)
+            yield event_line(offset, name, CLOSE)
+        else:
+            for frame in connection.directions[item.what].feed(item.data):
+                for then, whole in self._shown(connection, offset, frame):
+                    yield frame_line(then, name, item.what, whole)
 
     def _rests(self, connection: _Connection, offset: int, name: str) -> list[bytes]:
         """What never became a frame is what a fault is about, or another protocol; with placeholders only its head."""

@@ -33,7 +33,14 @@ KEPT: Final = frozenset(
         # tags that say the same
         *(b"http.method", b"http.request.method", b"http.status_code", b"http.response.status_code", b"http.version"),
         *(b"network.protocol.name", b"network.protocol.version", b"url.scheme", b"http.scheme", b"service.name"),
-        *(b"haproxy.frontend.name", b"haproxy.backend.name", b"haproxy.server.name", b"error", b"component"),
+        *(
+            b"haproxy.frontend.name",
+            b"haproxy.backend.name",
+            b"haproxy.server.name",
+            b"error",
+            b"component",
+            b"span.kind",
+        ),
         # sampling's decision, in other formats
         *(b"x-b3-sampled", b"x-b3-flags", b"sampled"),
     )
