@@ -1,4 +1,4 @@
-"""The console and file ways out, and choosing between the three."""
+"""The console and file ways out, none at all, and choosing between them."""
 
 from __future__ import annotations
 
@@ -209,6 +209,15 @@ def test_otlp_goes_to_the_endpoint_of_the_environment() -> None:
         exporter.export(a_trace(1))
         assert exporter.close(10) == CloseReport(1, {})
     assert server.requests[0].path == "/here"
+
+
+def test_spans_that_nobody_wants_are_counted_and_no_loss_to_complain_of() -> None:
+    stats = Stats()
+    exporter = make_exporter("none", {}, stats)
+    exporter.export(a_trace(3))
+    assert stats.get("spans_dropped", "not_wanted") == 3
+    assert exporter.close(1.0) == CloseReport(0, {})
+    assert exporter.state().failing_since is None
 
 
 def test_what_cannot_be_made_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from haproxy_telemetry.otlp.settings import PROTOCOLS
 from otlp.grpc_receiver import receiving_grpc
-from otlp.receiver import Receiver, receiving
+from otlp.receiver import Received, receiving
 from otlp.test_rotel import rotel_before
 from peer.configurations import DETAILED, NINE_SPANS, traced
 from peer.conftest import FOUND, StartAgent, StartHaproxy
@@ -96,12 +96,14 @@ def test_opentelemetrys_own_file_sends_all_three_signals(
         receiver.wait_for_spans(2)
         assert agent.stop() == 0
     assert {span.kind for span in receiver.spans} >= {Span.SPAN_KIND_SERVER, Span.SPAN_KIND_CLIENT}
+    assert services(receiver) == {"edge"}
     assert "http.server.request.duration" in receiver.metrics
     assert [one.trace_id for one in receiver.logs] == [receiver.spans[0].trace_id]
     assert {request.path for request in receiver.requests} == {"/v1/traces", "/v1/metrics", "/v1/logs"}
     assert agent.complaints() == []
 
 
-def services(sink: Receiver) -> set[str]:
-    resources = [group.resource for sent in sink.requests for group in sent.message.resource_spans]
+def services(sink: Received) -> set[str]:
+    traces = [sent.message for sent in sink.requests if sent.path == "/v1/traces"]
+    resources = [group.resource for message in traces for group in message.resource_spans]
     return {a.value.string_value for resource in resources for a in resource.attributes if a.key == "service.name"}
