@@ -208,6 +208,35 @@ def test_haproxys_timing_is_kept_and_can_be_changed(tmp_path: Path, speed: str, 
     assert took >= 0.9 * at_least_ms * 1e6  # the first frame may have come late
 
 
+def recording(file: Path, epoch_ms: float, run_name: str, end: str = "") -> None:
+    """What one run of an agent leaves: one stream over one connection, then what was being written."""
+    begin = {"t_offset_ms": 0, "conn": "", "direction": "begin", "event": "begin", "hex": "", "epoch_ms": epoch_ms}
+    frames = [{"t_offset_ms": n, "conn": run_name, "direction": "H>A", "hex": one.hex()} for n, one in
+              enumerate([hello(), *stream(1)])]  # fmt: skip
+    file.write_text("".join(json.dumps(one) + "\n" for one in (begin, *frames)) + end)
+
+
+DAY_MS = 86_400_000
+
+
+def test_two_runs_a_night_apart_are_one_recording(tmp_path: Path) -> None:
+    """The agent was killed in a line, and started anew a day later: FILE.1 comes first, and nobody waits a day."""
+    file, older = tmp_path / "flight.jsonl", tmp_path / "flight.jsonl.1"
+    recording(older, 1_700_000_000_000.0, "a-1", '{"t_offset_ms":9,"con')
+    recording(file, 1_700_000_000_000.0 + DAY_MS, "b-1")
+    lines = [one for path in (older, file) for one in parse_capture(path.read_text().splitlines())]
+    times = [step.at_ms for step in read_script(lines).steps if isinstance(step, Send)]
+    assert times == sorted(times)
+    assert times[-1] - times[0] >= DAY_MS
+    with running(tmp_path) as agent:
+        done = run("replay", file, "--to", agent.addresses[0], "--speed", "100")
+    assert (done.returncode, "16 NOTIFY frames over 2 connections, 16 ACKed" in done.stderr) == (0, True), done.stderr
+    assert "the line is cut" in done.stderr
+    words = run("decode", file)
+    assert (words.returncode, words.stdout.count("NOTIFY stream")) == (0, 16)
+    assert re.search("a-1  H>A(.|\n)*the line is cut(.|\n)*b-1  H>A", words.stdout)
+
+
 def test_a_recording_that_begins_in_the_middle_gets_a_hello_of_ours(tmp_path: Path) -> None:
     file = tmp_path / "flight.jsonl"
     with golden("3.2.0", "seed-chain-7001-ok").open() as lines:

@@ -16,6 +16,9 @@ from haproxy_telemetry.settings import ListenAddress, UdpAddress, UnixAddress
 PATIENCE_S: Final = 5.0
 """Seconds for an answer: ten times what HAProxy usually waits (``timeout processing``)."""
 
+LONGEST_PAUSE_MS: Final = 10_000.0
+"""A longer one becomes as long: between two runs of the agent there may be a night."""
+
 _LARGEST: Final = 64 << 20
 
 
@@ -49,11 +52,13 @@ class Player:
 
     def play(self, script: Script) -> Answers:
         """Take all steps; raises :class:`CannotPlayError` if nobody listens."""
-        began, first = time.monotonic(), next((_time(step) for step in script.steps if _time(step) >= 0), 0.0)
+        began, passed = time.monotonic(), 0.0
+        last = next((at for step in script.steps if (at := _time(step)) >= 0), 0.0)
         try:
             for step in script.steps:
                 if self._speed and (at := _time(step)) >= 0:
-                    self._wait_until(began + (at - first) / 1000 / self._speed)
+                    passed, last = passed + min(at - last, LONGEST_PAUSE_MS), at
+                    self._wait_until(began + passed / 1000 / self._speed)
                 self._take(step)
             for ids in [ids for ids, count in self.answers.waiting.items() if count]:
                 self._await(ids)

@@ -94,16 +94,17 @@ class _Writer:
         self._largest = max([LARGEST, *(len(line.frame) for line in lines)])
         self._greeted: set[str] = set()
         self._waiting: set[Ids] = set()
-        self._now = 0.0
+        self._now = self._run_began = 0.0  # since the first run began
         self.steps: list[Step] = []
         self.epoch_ms: float | None = None
         self.notes: list[str] = []
 
     def take(self, line: CaptureLine) -> None:
         """Take the next line."""
-        self._now = self._now if line.time_ms is None else line.time_ms
         if line.epoch_ms is not None:
             self.epoch_ms = line.epoch_ms if self.epoch_ms is None else self.epoch_ms
+            self._run_began = line.epoch_ms - self.epoch_ms
+        self._now = self._now if line.time_ms is None else self._run_began + line.time_ms
         if line.record:
             self.steps.append(Record(self._now, line.record))
         elif line.event == "close" or line.direction == "close":
