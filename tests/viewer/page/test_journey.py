@@ -8,7 +8,7 @@ import pytest
 
 from viewer.page.browser import PHONE, Visit
 from viewer.page.conftest import Visits
-from viewer.page.traces import Demo, feed_demo, hex_trace, linked
+from viewer.page.traces import Demo, feed_demo, hex_span, hex_trace, linked, long_names
 from viewer.running import Running
 
 
@@ -82,6 +82,21 @@ def test_on_a_phone_nothing_has_to_be_scrolled_sideways(at: Visits, demo: Demo, 
     page = at(demo.viewer, size=PHONE).go(path)
     page.page.locator("a.trace, .row[id], .graph, .tiles").first.wait_for()
     assert page.page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+
+
+@pytest.mark.parametrize("path", ["/", "/graph", f"/trace/{hex_trace(0x10)}?span={hex_span(2)}"])
+def test_long_names_are_broken_or_cut(at: Visits, viewer: Running, path: str) -> None:
+    viewer.send(long_names())
+    page = at(viewer, size=PHONE).go(path)
+    page.page.locator("a.trace, .row[id], .graph").first.wait_for()
+    assert page.page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    if path.startswith("/trace"):
+        assert page.page.locator(".row[id]").first.is_visible()
+        assert page.text("h1").endswith("…")
+        assert page.texts(".spent li")[-1] == "and 6 others"
+        button = page.page.get_by_role("button", name="Close").bounding_box()
+        assert button is not None
+        assert button["width"] >= 30
 
 
 def test_on_a_phone_the_details_leave_their_span_in_sight(at: Visits, demo: Demo) -> None:

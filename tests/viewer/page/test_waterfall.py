@@ -84,6 +84,13 @@ def test_the_critical_path_is_told_by_service_and_drawn(page: Visit, demo: Demo)
     assert page.page.locator(".critical").count() == 0
 
 
+def test_the_critical_path_goes_through_what_haproxy_waited_for(page: Visit, demo: Demo) -> None:
+    """In `detailed`, "TCP response" and the next proxy's first span are siblings: the one waits for the other."""
+    page.go(f"/trace/{demo.ids['detailed GET /']}", wait=".row[id]")
+    shares = page.texts(".spent li")
+    assert [text.split()[0] for text in shares] == ["fake-server", "haproxy-1", "haproxy-2"]
+
+
 def test_how_a_stream_ended_is_told_in_words(page: Visit, demo: Demo) -> None:
     page.go(f"/trace/{demo.ids['standard GET /forbidden']}", wait=".row[id]")
     assert page.text(".trace-head .banner") == "haproxy-1 HAProxy refused the request PR--"

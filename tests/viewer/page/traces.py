@@ -76,6 +76,27 @@ def incomplete() -> ExportTraceServiceRequest:
     )
 
 
+def long_names() -> ExportTraceServiceRequest:
+    """Return a trace of twelve services whose names, routes and path are longer than a phone is wide."""
+    name = "a-service-with-a-rather-long-name-in-a-namespace-of-some-cluster"
+    told = {"http.request.method": "GET", "url.path": "/quite/a/long/path" * 40}
+    return request(
+        *(
+            Spec(
+                trace=0x10,
+                span=n,
+                parent=n - 1,
+                service=f"{name}-{n}",
+                name="route" * 40,
+                start=n / 100,
+                duration=1 - n / 50,
+                tags={} if n > 1 else told,
+            )
+            for n in range(1, 13)
+        )
+    )
+
+
 def large(spans: int, trace: int = 0xB16) -> ExportTraceServiceRequest:
     """Return one trace of so many spans: a root, and chains of ten below it. The last of them is in error."""
     made = ExportTraceServiceRequest()

@@ -3,6 +3,10 @@
 // From a root's end backwards: the child that ended last was waited for, so the path goes into it, and back to its
 // parent at its start. What a span does beside the path (a child that ends after its parent, one that ran in parallel
 // and was over earlier) is not on it. HAProxy's phases are no children here: they are their span's own time.
+// HAProxy does one thing after another for a stream: a span of another service beside one of its own, and wholly within
+// it in time, is what that one waited for ("TCP response" of the profile `detailed`), so the path goes through it.
+
+import { SCOPE } from "./phases.js";
 
 /** Return {sections, byService, length}: per span id the [start, end] pairs, per service the nanoseconds. */
 export function criticalPath(roots) {
@@ -30,14 +34,20 @@ export function criticalPath(roots) {
     const start = Math.max(child.span.start, top.start);
     add(top.node.span, end, top.at);
     top.at = start;
-    stack.push(frame(child, start, end));
+    stack.push(frame(child, start, end, waitedFor(top.node, child)));
   }
   return { sections, byService, length: root.span.end - root.span.start };
 }
 
-function frame(node, start, end) {
-  const byEnd = [...node.children].sort((a, b) => a.span.end - b.span.end);
+function frame(node, start, end, guests = []) {
+  const byEnd = [...node.children, ...guests].sort((a, b) => a.span.end - b.span.end);
   return { node, start, end, at: end, byEnd };
+}
+
+/** The siblings that a span of HAProxy waited for. */
+function waitedFor(parent, { span }) {
+  if (span.scope.name !== SCOPE) return [];
+  return parent.children.filter(({ span: other }) => other.service !== span.service && other.start >= span.start && other.end <= span.end);
 }
 
 /** The child that ended last before the moment that the frame is at. */

@@ -63,7 +63,7 @@ function beside({ x, y }, down) {
 }
 
 function Node({ node }) {
-  const name = node.service.length > 20 ? `${node.service.slice(0, 19)}…` : node.service;
+  const name = node.service.length > 18 ? `${node.service.slice(0, 17)}…` : node.service;
   return html`
     <a href=${searchUrl({ service: node.service })} aria-label=${`${node.service}, ${plural(node.spans, "span")}, ${plural(node.errors, "error")}: show its traces`}>
       <title>${node.service}</title>

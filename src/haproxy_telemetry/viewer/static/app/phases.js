@@ -3,7 +3,7 @@
 // The agent tells them as spans (the default) or as events with a duration; docs/records.md has both. As spans they are
 // leaves of the scope haproxy_telemetry with these names, under the span that they are parts of.
 
-const SCOPE = "haproxy_telemetry";
+export const SCOPE = "haproxy_telemetry";
 
 /** The phases in their order: the name on the wire, the word, what it is. */
 export const PHASES = [

@@ -3,7 +3,7 @@
 // For eyes and a pointer: the list below says the same in text.
 
 import uPlot from "../vendor/uPlot.esm.js";
-import { clockTime, duration } from "./format.js";
+import { clockTime, day, duration } from "./format.js";
 import { useSize } from "./hooks.js";
 import { html, useEffect, useRef, useState } from "./lib.js";
 import { canvasColour, onTheme } from "./theme.js";
@@ -87,10 +87,13 @@ function wider(from, to) {
   return [from - room, to + room];
 }
 
-/** The time of day, as exactly as its neighbours need it. */
+/** The time of day, as exactly as its neighbours need it; with the date, or as one, where they are hours or days away. */
 function momentOf(seconds, splits) {
-  const text = clockTime(BigInt(Math.round(seconds * 1000)) * 1000000n);
-  return splits[1] - splits[0] < 1 ? text : text.slice(0, 8);
+  const ns = BigInt(Math.round(seconds * 1000)) * 1000000n;
+  const step = splits[1] - splits[0];
+  if (step < 1) return clockTime(ns);
+  if (step < 6 * 3600) return clockTime(ns).slice(0, 8);
+  return step < 24 * 3600 ? `${day(ns).slice(5)} ${clockTime(ns).slice(0, 5)}` : day(ns);
 }
 
 /** The lines of a logarithmic scale that are whole powers of ten, if there are two of them; else all. */

@@ -8,6 +8,9 @@ import { html, useState } from "./lib.js";
 import { textOf, valueOf } from "./otlp.js";
 import { PHASES } from "./phases.js";
 
+const MOST_TITLE = 160; // characters; the span's attributes have all of it
+const MOST_SERVICES = 6;
+
 /** What a trace is called: its first span's method and path, else that span's name. */
 export function traceTitle(root) {
   const method = textOf(root.span.attributes, "http.request.method");
@@ -21,7 +24,7 @@ export function TraceHead({ trace, root, path }) {
   const errors = trace.spans.filter((one) => one.error).length;
   return html`
     <div class="trace-head">
-      <h1>${traceTitle(root)} ${status !== undefined && html`<${HttpStatus} code=${Number(status)} />`}</h1>
+      <h1>${shortened(traceTitle(root))} ${status !== undefined && html`<${HttpStatus} code=${Number(status)} />`}</h1>
       <p class="facts">
         <b>${duration(trace.length)}</b> <span>${plural(trace.spans.length, "span")}</span>
         <${Errors} number=${errors} /> ${trace.spans.some((one) => one.incomplete) && html`<${Incomplete} />`}
@@ -44,6 +47,10 @@ function Endings({ trace }) {
   `);
 }
 
+function shortened(text) {
+  return text.length > MOST_TITLE ? `${text.slice(0, MOST_TITLE)}…` : text;
+}
+
 /** Whose time the critical path is. */
 function Spent({ path, services }) {
   const parts = [...path.byService].sort((a, b) => b[1] - a[1]);
@@ -54,7 +61,8 @@ function Spent({ path, services }) {
         ${parts.map(([service, ns]) => html`<i class=${colourOf(service)} style=${{ width: percent(ns, path.length) }}></i>`)}
       </div>
       <ul aria-label="Time on the critical path by service">
-        ${parts.map(([service, ns]) => html`<li><${Service} name=${service} /> ${duration(ns)} <span class="muted">${Math.round((ns / path.length) * 100)} %, ${plural(counts.get(service), "span")}</span></li>`)}
+        ${parts.slice(0, MOST_SERVICES).map(([service, ns]) => html`<li><${Service} name=${service} /> ${duration(ns)} <span class="muted">${Math.round((ns / path.length) * 100)} %, ${plural(counts.get(service), "span")}</span></li>`)}
+        ${parts.length > MOST_SERVICES && html`<li class="muted">and ${plural(parts.length - MOST_SERVICES, "other")}</li>`}
       </ul>
     </div>
   `;
