@@ -11,7 +11,7 @@ READY := $(VENV)/.ready
 # The compiled modules never lie beside their sources, where they would hide them.
 COMPILED := $(CURDIR)/build/compiled
 # Of all tests those that meet a compiled module; the live ones on an old and a new HAProxy.
-COMPILED_TESTS := $(addprefix tests/,agent cli dialect metrics otlp records sampling server spop trace test_wheel.py)
+COMPILED_TESTS := $(addprefix tests/,agent cli dialect metrics otlp records sampling server spop trace workers test_wheel.py)
 COMPILED_LIVE := $(addprefix tests/peer/test_,traces_of_requests.py callers_context.py sampling.py whole_chain.py) tests/lifecycles
 
 .DEFAULT_GOAL := help

@@ -25,6 +25,9 @@ class About(NamedTuple):
     max_frame_size: int
 
 
+FIELDS: Final = ("about", "accepted", "connections", "errors", "first_ns", "frames", "gone_since", "last_ns", "peer")
+
+
 @final
 class Engine:
     """A HAProxy's filter: how many connections it has, and since when it has none (0: not noticed yet).
@@ -33,7 +36,7 @@ class Engine:
     that were answered, ``last_ns`` when it was heard of, ``errors`` the faults of both sides by status.
     """
 
-    __slots__ = ("about", "accepted", "connections", "errors", "first_ns", "frames", "gone_since", "last_ns", "peer")
+    __slots__ = FIELDS
 
     def __init__(self, peer: str, about: About, now: int) -> None:
         self.peer = peer

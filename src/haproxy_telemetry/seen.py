@@ -6,14 +6,16 @@ One store a read or a batch: the event loop writes, the page ``/status`` reads. 
 
 from __future__ import annotations
 
-from typing import final
+from typing import Final, final
+
+FIELDS: Final = ("connection_ns", "frame_ns", "messages", "messages_ns", "record_ns", "trace_ns", "traces")
 
 
 @final
 class Seen:
     """What has come by: connections that said HELLO, frames, frames that said something, records, traces."""
 
-    __slots__ = ("connection_ns", "frame_ns", "messages", "messages_ns", "record_ns", "trace_ns", "traces")
+    __slots__ = FIELDS
 
     def __init__(self) -> None:
         self.connection_ns = 0

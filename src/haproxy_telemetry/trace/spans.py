@@ -38,8 +38,8 @@ class SpanEvent(NamedTuple):
     attributes: tuple[Attribute, ...]
 
 
-_LINK_FIELDS: Final = ("attributes", "flags", "span_id", "trace_id", "trace_state")
-_SPAN_FIELDS: Final = (
+LINK_FIELDS: Final = ("attributes", "flags", "span_id", "trace_id", "trace_state")
+SPAN_FIELDS: Final = (
     "attributes",
     "dropped_attributes",
     "dropped_events",
@@ -57,13 +57,14 @@ _SPAN_FIELDS: Final = (
     "trace_id",
     "trace_state",
 )
+TRACE_FIELDS: Final = ("service", "spans")
 
 
 @final
 class SpanLink:
     """A reference to another span: ``trace_id`` is 16 bytes, ``span_id`` 8. Not changed once it is made."""
 
-    __slots__ = _LINK_FIELDS
+    __slots__ = LINK_FIELDS
 
     def __init__(
         self, trace_id: bytes, span_id: bytes, trace_state: bytes, attributes: tuple[Attribute, ...], flags: int
@@ -76,16 +77,16 @@ class SpanLink:
 
     def replaced(self, **changes: Any) -> SpanLink:
         """Return a link that differs in these fields."""
-        return SpanLink(**_fields(self, _LINK_FIELDS) | changes)
+        return SpanLink(**_fields(self, LINK_FIELDS) | changes)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, SpanLink) and _fields(self, _LINK_FIELDS) == _fields(other, _LINK_FIELDS)
+        return isinstance(other, SpanLink) and _fields(self, LINK_FIELDS) == _fields(other, LINK_FIELDS)
 
     def __hash__(self) -> int:
         return hash((self.trace_id, self.span_id))
 
     def __repr__(self) -> str:
-        return f"SpanLink({_fields(self, _LINK_FIELDS)!r})"
+        return f"SpanLink({_fields(self, LINK_FIELDS)!r})"
 
 
 @final
@@ -95,7 +96,7 @@ class FinishedSpan:
     Not changed once it is made: who wants another makes it (:meth:`replaced`).
     """
 
-    __slots__ = _SPAN_FIELDS
+    __slots__ = SPAN_FIELDS
 
     def __init__(
         self,
@@ -135,16 +136,16 @@ class FinishedSpan:
 
     def replaced(self, **changes: Any) -> FinishedSpan:
         """Return a span that differs in these fields."""
-        return FinishedSpan(**_fields(self, _SPAN_FIELDS) | changes)
+        return FinishedSpan(**_fields(self, SPAN_FIELDS) | changes)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, FinishedSpan) and _fields(self, _SPAN_FIELDS) == _fields(other, _SPAN_FIELDS)
+        return isinstance(other, FinishedSpan) and _fields(self, SPAN_FIELDS) == _fields(other, SPAN_FIELDS)
 
     def __hash__(self) -> int:
         return hash((self.trace_id, self.span_id))
 
     def __repr__(self) -> str:
-        return f"FinishedSpan({_fields(self, _SPAN_FIELDS)!r})"
+        return f"FinishedSpan({_fields(self, SPAN_FIELDS)!r})"
 
 
 @final
@@ -154,7 +155,7 @@ class FinishedTrace:
     ``service`` overrides the resource's ``service.name`` for these spans (``None``: the agent's own).
     """
 
-    __slots__ = ("service", "spans")
+    __slots__ = TRACE_FIELDS
 
     def __init__(self, service: bytes | None, spans: tuple[FinishedSpan, ...]) -> None:
         self.service = service

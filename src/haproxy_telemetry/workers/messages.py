@@ -6,16 +6,49 @@ metrics and engines travel as what they are.
 
 from __future__ import annotations
 
+import copyreg
 import pickle
 import struct
 from collections.abc import Mapping
-from typing import Final, NamedTuple, TypeAlias, final
+from typing import Any, Final, NamedTuple, TypeAlias, final
 
+from haproxy_telemetry import engines, seen
 from haproxy_telemetry.settings import SamplingSettings, Settings
-from haproxy_telemetry.trace.spans import FinishedTrace
+from haproxy_telemetry.trace.spans import (
+    LINK_FIELDS,
+    SPAN_FIELDS,
+    TRACE_FIELDS,
+    FinishedSpan,
+    FinishedTrace,
+    SpanLink,
+)
 
 _SIZE: Final = struct.Struct(">I")
 
+# Of a compiled class pickle does not find the fields, and would leave them out without a word.
+_FIELDS: Final[Mapping[type, tuple[str, ...]]] = {
+    FinishedTrace: TRACE_FIELDS,
+    FinishedSpan: SPAN_FIELDS,
+    SpanLink: LINK_FIELDS,
+    engines.Engine: engines.FIELDS,
+    seen.Seen: seen.FIELDS,
+}
+
+
+def _taken_apart(one: object) -> tuple[Any, ...]:
+    kind = type(one)
+    return _put_together, (kind, *[getattr(one, name) for name in _FIELDS[kind]])
+
+
+def _put_together(kind: Any, *values: object) -> object:
+    one = kind.__new__(kind)
+    for name, value in zip(_FIELDS[kind], values, strict=True):
+        setattr(one, name, value)
+    return one
+
+
+for _kind in _FIELDS:
+    copyreg.pickle(_kind, _taken_apart)
 
 # To the worker
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from haproxy_telemetry.engines import Engine, Engines
 from haproxy_telemetry.faults import Fault, Faults
 from haproxy_telemetry.otlp.ledger import ExportState
+from haproxy_telemetry.seen import FIELDS as seen_fields  # noqa: N811 (they are names)
 from haproxy_telemetry.seen import Seen
 from haproxy_telemetry.stats import Stats
 
@@ -86,7 +87,7 @@ def _one_seen(all_seen: Sequence[Seen]) -> Seen:
     """Times are the last, numbers the sum."""
     joined = Seen()
     for seen in all_seen:
-        for name in Seen.__slots__:
+        for name in seen_fields:
             mine, theirs = getattr(joined, name), getattr(seen, name)
             setattr(joined, name, max(mine, theirs) if name.endswith("_ns") else mine + theirs)
     return joined
