@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
+import sys
 from collections import Counter
+from http.client import HTTPConnection
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -13,7 +19,7 @@ from haproxy_telemetry import haproxyconfig as hc
 from peer.conftest import StartAgent, StartHaproxy
 from peer.haproxy import Haproxy
 from peer.load import send_many
-from peer.processes import LOOPBACK, free_port, free_ports_in_a_row, wait_until
+from peer.processes import LOOPBACK, Process, free_port, free_ports_in_a_row, listening_ports, wait_until
 from peer.tracing_agent import TracingAgent
 
 WORKERS = 2
@@ -90,3 +96,102 @@ def test_no_request_of_ten_thousand_is_split_over_the_workers(
     assert set(names.values()) <= {REQUESTS, 2 * REQUESTS}  # GET and GET: the server's span and the client's
     if profile == "detailed":
         assert {"HAProxy session", "Client session", "Backend HTTP request", "Server session"} <= set(names)
+
+
+# One that dies, and the others
+
+
+def children(pid: int) -> list[int]:
+    """The processes that it started and that live, in the order of their start."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+        except OSError:  # it ended meanwhile
+            continue
+        if int(parent) == pid and state != "Z":
+            found.append(int(stat.parent.name))
+    return sorted(found)
+
+
+def page(port: int, path: str) -> tuple[int, str]:
+    connection = HTTPConnection(LOOPBACK, port, timeout=30)
+    connection.request("GET", path, headers={"Host": f"{LOOPBACK}:{port}"})
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
+
+
+def value(metrics: str, name: str) -> float:
+    return sum(float(found) for found in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)", metrics, re.MULTILINE))
+
+
+@pytest.mark.timeout(120)
+def test_a_killed_worker_is_started_again_and_the_sums_never_go_down(
+    start_agent: StartAgent, start_haproxy: StartHaproxy, version: HaproxyVersion
+) -> None:
+    pages = free_port()
+    served = serve(start_agent, start_haproxy, version, "standard", "--admin", f"{LOOPBACK}:{pages}")
+    agent, number = served.agent, 200
+    assert send_many(served.port, number) == number
+    wait_until(lambda: agent.totals().get("records", 0) >= number, "all records")
+    wait_until(lambda: agent.totals().get("spans_exported", 0) >= 2 * number, "all spans")
+
+    before = page(pages, "/metrics")[1]
+    assert value(before, "haproxy_telemetry_workers") == WORKERS
+    assert value(before, "haproxy_telemetry_records_total") == number
+    assert page(pages, "/readyz") == (200, "ok\n")
+    status = json.loads(page(pages, "/status")[1])
+    counters = {(one["name"], one["reason"]): one["count"] for one in status["counters"]}
+    assert counters["records", ""] == number
+    assert status["haproxies"]
+
+    [first, second] = children(agent.pid)
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: agent.logged("a worker ended and is started again"), "the line")
+    wait_until(lambda: len(children(agent.pid)) == WORKERS, "another one")
+    [line] = agent.logged("a worker ended and is started again")
+    assert line["why"] == "was killed by SIGKILL"
+    assert second in children(agent.pid)
+    wait_until(lambda: page(pages, "/readyz")[0] == 200, "it listens", patience=30)
+    assert page(pages, "/livez") == (200, "ok\n")
+
+    assert send_many(served.port, number) == number
+    wait_until(lambda: agent.totals().get("records", 0) >= 2 * number, "all records")
+    after = page(pages, "/metrics")[1]
+    assert value(after, "haproxy_telemetry_worker_restarts_total") == 1
+    assert value(after, "haproxy_telemetry_records_total") == 2 * number
+    assert value(after, "haproxy_telemetry_workers") == WORKERS
+    assert agent.stop() == 0
+    [last] = agent.logged("stopped")
+    assert (last["records"], last["worker_restarts"]) == (2 * number, 1)
+    found = traces(agent)
+    assert len({trace_id for trace_id, _, _ in found}) == len(found)
+
+
+def test_with_the_supervisor_its_workers_end(start_agent: StartAgent) -> None:
+    agent = start_agent("--workers", "3", port=free_ports_in_a_row(3))
+    workers = children(agent.pid)
+    assert len(workers) == 3
+    agent.send(signal.SIGKILL)
+    agent.wait()
+    wait_until(lambda: not any(is_running(pid) for pid in workers), "no worker is left")
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process does anything; who has ended and is not yet taken note of does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_port_that_is_taken_ends_all_of_it_before_it_began(start_agent: StartAgent, tmp_path: Path) -> None:
+    first = free_ports_in_a_row(3)
+    start_agent(port=first + 1)
+    command = [sys.executable, "-m", "haproxy_telemetry", "serve", "--workers", "3", "--listen", f"{LOOPBACK}:{first}"]
+    process = Process([*command, "--export", "none", "--admin", "off"], tmp_path, "workers")
+    assert process.wait(30) == 1
+    assert process.output.splitlines()[-1] == (
+        f"haproxy-telemetry: cannot listen on {LOOPBACK}:{first + 1}: another process listens there"
+    )
+    assert first not in listening_ports()
