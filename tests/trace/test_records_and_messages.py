@@ -201,6 +201,20 @@ def test_messages_that_finish_everything_do_not_wait_for_ever() -> None:
     assert [span.name for span in lab.trace.spans] == [b"A"]
 
 
+def test_a_stream_that_goes_on_while_it_waits_for_its_record_lives_on() -> None:
+    """Nothing was open for a moment, and then a span began: it ends when the messages, or the record, say so."""
+    lab = Laboratory(limits=LIMITS)
+    lab.notify(say((b"span", b"A"), (b"finish", b"*")))
+    lab.notify(say((b"span", b"B")))
+    lab.expire(GRACE)
+    assert lab.finished == [], "B is open"
+    lab.notify(say((b"finish", b"*")))
+    lab.expire(GRACE)
+    assert [span.name for span in lab.trace.spans] == [b"A", b"B"]
+    assert lab.spans()["B"].end_ns - lab.spans()["B"].start_ns >= GRACE
+    assert not any((b"haproxy.incomplete", True) in span.attributes for span in lab.trace.spans)
+
+
 def test_what_comes_after_the_trace_has_left_makes_no_second_one() -> None:
     lab = Laboratory(limits=LIMITS)
     lab.record(end())

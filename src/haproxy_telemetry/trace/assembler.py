@@ -257,8 +257,11 @@ class Assembler:
                 self._end_if_over(trace, now)
 
     def _end_if_over(self, trace: LiveTrace, now: int) -> None:
+        """Let the trace go when its last span has ended; one that goes on while it waits for its record stays."""
         if trace.spans and not trace.open:
             self._let_go(trace, now)
+        elif self._leaving and trace.end is None:
+            self._leaving.pop(trace.key, None)
 
     def _keep_within_bytes(self, now: int) -> None:
         while self._bytes > self._limits.max_bytes:
