@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haproxy_telemetry.dialect import Script, translate, write_script
+from haproxy_telemetry.dialect.scripts import MAX_ARGUMENTS
 from haproxy_telemetry.spop import Binary, Message, Pair, Shape, SpopError, Value
 from haproxy_telemetry.spop.messages import parse_messages, serialize_messages
 from haproxy_telemetry.spop.shapes import shape_of
@@ -183,3 +184,10 @@ def test_what_cannot_be_told_in_advance_is_left_to_the_readers(pairs: tuple[Pair
 def test_other_families_of_messages_are_left_to_the_readers() -> None:
     assert write_script([Message(b"otel:request", ((b"id", b"1"),))], False) is None
     assert write_script([], False) is None
+
+
+def test_a_payload_of_very_many_arguments_is_not_worth_knowing() -> None:
+    """What is known of an argument takes far more memory than an empty one on the wire."""
+    known = [Message(b"opentracing:request", ((b"id", b"1"),) * (MAX_ARGUMENTS // 2))] * 2
+    assert learned(known, False) is not None
+    assert learned([*known, known[0]], False) is None

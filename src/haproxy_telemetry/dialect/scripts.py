@@ -22,7 +22,10 @@ from haproxy_telemetry.trace.spans import Attribute
 from haproxy_telemetry.trace.stream import Identity
 
 _MARKER_SIZE: Final = 12
-_MOST_VALUES: Final = 999
+MAX_ARGUMENTS: Final = 128
+"""Of a payload that is known. HAProxy sends thirty; a layout of thousands of empty ones would be known at a price of
+its own, some hundred bytes for each, whatever the bytes that it takes on the wire."""
+
 _SALT: Final = b"\x00\xffvalue\xff\x00"
 
 _HEADERS: Final = frozenset((b"id", b"traceparent", b"tracestate", b"upstream", b"link"))
@@ -166,6 +169,8 @@ def write_script(messages: Sequence[Message], strict: bool) -> tuple[list[list[i
     """
     if not all(message.name.startswith(opentracing.PREFIX) for message in messages):
         return None
+    if sum([len(message.arguments) for message in messages]) > MAX_ARGUMENTS:
+        return None
     varying = [_varying(message) for message in messages]
     marked: list[Message] = []
     count = 0
@@ -174,8 +179,6 @@ def write_script(messages: Sequence[Message], strict: bool) -> tuple[list[list[i
         for number in numbers:
             arguments[number] = (arguments[number][0], _marker(count))
             count += 1
-        if count > _MOST_VALUES:
-            return None
         marked.append(Message(message.name, tuple(arguments)))
     translation = translate(marked, strict)
     if translation.problems or translation.skipped_messages or not translation.told:

@@ -24,7 +24,7 @@ MAX_ALIKE: Final = 4
 """With the same first message and number of arguments: an event whose later messages depend on conditions."""
 
 MAX_RUNS: Final = 4096
-"""Bytes that a shape knows, at most: with MAX_SHAPES a megabyte."""
+"""Bytes that a shape knows, at most: with MAX_SHAPES a megabyte. What it means is for who learns it to bound."""
 
 LEARN_AFTER: Final = 3
 """Payloads that begin alike and were of no shape: who sends something once does not need it faster."""
