@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from laboratory import Laboratory, message, say
 
 from haproxy_telemetry.spop import Message
+from haproxy_telemetry.trace.gone import UNTOLD_NS, Gone
 from haproxy_telemetry.trace.live import TraceLimits
 from haproxy_telemetry.trace.spans import KIND_CLIENT, KIND_INTERNAL, KIND_SERVER, STATUS_ERROR, STATUS_UNSET
 from haproxy_telemetry.trace.stream import EndOfStream, Identity, Request, Timers
@@ -231,6 +233,47 @@ def test_what_comes_after_the_trace_has_left_makes_no_second_one() -> None:
     assert len(lab.finished) == 2, "an id that is used again after a while is a new stream"
 
 
+@pytest.mark.parametrize("message", [request_message(), say((b"span", b"A"), (b"finish", b"*"))], ids=["open", "over"])
+def test_a_record_long_after_its_trace_has_left_makes_no_second_one(message: Message) -> None:
+    """A WebSocket that outlived the TTL, a long download whose messages finished all with the response's headers."""
+    lab = Laboratory(limits=LIMITS)
+    lab.notify(message)
+    lab.expire(LIMITS.ttl_ns)
+    assert len(lab.finished) == 1
+    lab.expire(3_600_000 * MS)
+    lab.notify(message)
+    lab.record(end(identity=Identity()))
+    lab.record(end(identity=Identity()))
+    lab.expire(GRACE)
+    assert len(lab.finished) == 1
+    assert lab.stats.get("frames_dropped", "late") == 1
+    assert lab.stats.get("records_dropped", "late") == 2
+    assert len(lab.assembler.take_ended()) == 1, "the stream ended, and counts once"
+
+
+def test_a_stream_that_made_room_has_no_second_trace_by_its_record() -> None:
+    lab = Laboratory(limits=LIMITS._replace(max_traces=1))
+    lab.notify(request_message())
+    lab.notify(request_message(id=b"stream-2"))
+    lab.expire(20 * GRACE)
+    lab.record(end())
+    lab.expire(GRACE)
+    assert len(lab.trace.spans) == 1
+    assert lab.stats.get("traces_incomplete", "max_traces") == 1
+
+
+def test_ids_of_streams_whose_end_nobody_told_are_forgotten_after_a_day() -> None:
+    gone = Gone(2, 10)
+    for key in (b"1", b"2", b"3"):
+        gone.add(key, 0, told=False)
+    gone.add(b"4", 0, told=True)
+    assert [key in gone for key in (b"1", b"2", b"3", b"4")] == [False, True, True, True]
+    gone.expire(10)
+    assert [key in gone for key in (b"2", b"3", b"4")] == [True, True, False]
+    gone.expire(UNTOLD_NS)
+    assert len(gone) == 0
+
+
 def test_a_second_record_of_a_stream_is_left_out() -> None:
     lab = Laboratory(limits=LIMITS)
     lab.record(end())
@@ -291,7 +334,7 @@ def test_what_is_remembered_of_streams_is_bounded_however_long_their_ids() -> No
         lab.expire(GRACE)
         lab.record(end(key=key))
     assert lab.stats.get("records_dropped", "late") == 10
-    assert sum(len(key) for key in lab.assembler._gone) <= 10 * 32
+    assert sum(len(key) for key in lab.assembler._gone._told) <= 10 * 32
 
 
 def test_to_make_room_streams_that_have_ended_go_before_those_that_live() -> None:

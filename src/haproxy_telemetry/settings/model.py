@@ -150,7 +150,9 @@ class TraceSettings(msgspec.Struct, frozen=True):
         About(
             "time after the last event of a trace until it is exported unfinished",
             "No SPOE event marks the end of a response, so some traces never finish. Five minutes outlive"
-            " almost every download; a longer time costs memory, a shorter one cuts long responses in two.",
+            " almost every download; a longer time costs memory. A stream that lasts longer, as a WebSocket may, has"
+            " an incomplete trace; its record counts in the metrics all the same. Set it above the longest that you"
+            " want to see whole.",
             unit="seconds",
         ),
     ] = 300.0

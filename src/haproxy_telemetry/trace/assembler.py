@@ -14,9 +14,8 @@ from binascii import hexlify
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from hashlib import blake2b
 from itertools import islice
-from typing import Final, NamedTuple, final
+from typing import Final, final
 
 from haproxy_telemetry.sampling import Sampling
 from haproxy_telemetry.stats import Stats
@@ -24,6 +23,7 @@ from haproxy_telemetry.trace.baggage import MAX_MEMBER_BYTES, MAX_MEMBERS, forma
 from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
 from haproxy_telemetry.trace.deciding import decide_at_end, decide_early, upstream_state
 from haproxy_telemetry.trace.ending import ended_stream, finished_trace
+from haproxy_telemetry.trace.gone import Gone
 from haproxy_telemetry.trace.identity import adopt
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.instructions import (
@@ -49,22 +49,12 @@ UPSTREAM_SPAN: Final = b"Server session"
 
 SERVICE: Final = b"service.name"
 
-LONGEST_KEY: Final = 128
-"""Bytes of an id that is remembered as it is; a UUID has 36."""
-
 REMEMBERED: Final = 10
-"""For how many times the grace a stream that has left is remembered."""
+"""For how many times the grace a stream whose record has come is remembered."""
 
 
 _TRIES: Final = 5
 """To look at a table that another thread changes: the look is one step for the interpreter but for its collector."""
-
-
-class _Gone(NamedTuple):
-    """A stream that has left: remembered ``until_ns``; ``ended``: its record has come."""
-
-    until_ns: int
-    ended: bool
 
 
 @final
@@ -94,7 +84,7 @@ class Assembler:
         self._propagators = propagators
         self._traces: OrderedDict[bytes, LiveTrace] = OrderedDict()  # the one longest without an event first
         self._leaving: OrderedDict[bytes, int] = OrderedDict()  # until when, the first to leave first
-        self._gone: OrderedDict[bytes, _Gone] = OrderedDict()
+        self._gone = Gone(limits.max_traces, REMEMBERED * limits.grace_ns)
         self._bytes = 0
         self._finished: list[FinishedTrace] = []
         self._active: list[tuple[Request, int]] = []
@@ -153,7 +143,7 @@ class Assembler:
         if trace is None:
             if told.identity is None and told.start is None and all(block.span is None for block in told.blocks):
                 return None
-            if _short(told.key) in self._gone:
+            if told.key in self._gone:
                 self._stats.count("frames_dropped", "late")
                 return None
             trace = self._begin(told.key, now)
@@ -452,9 +442,8 @@ class Assembler:
             return
         trace = self._traces.get(end.key)
         if trace is None:
-            gone = self._gone.get(_short(end.key))
-            if gone is not None:
-                self._come_late(end, gone, now)
+            if end.key in self._gone:
+                self._come_late(end, now)
                 return
             trace = self._begin(end.key, now)
         if trace.end is not None:
@@ -471,11 +460,11 @@ class Assembler:
 
     def knows(self, key: bytes) -> bool:
         """Say whether the stream is alive here, has left, or has no id by which anybody could know it."""
-        return not key or key in self._traces or _short(key) in self._gone
+        return not key or key in self._traces or key in self._gone
 
     def pass_by(self, key: bytes, now: int) -> None:
         """Another worker gets the stream's record: what its messages say here from now on comes too late."""
-        self._remember(key, now, ended=True)
+        self._remember(key, now, told=True)
 
     def _let_go(self, trace: LiveTrace, now: int) -> None:
         """The stream has ended, by its spans or by its record: the other may still be on its way."""
@@ -489,16 +478,14 @@ class Assembler:
         del self._traces[trace.key]
         self._leaving.pop(trace.key, None)
         self._bytes -= trace.size
-        self._remember(trace.key, now, ended=trace.end is not None)
+        self._remember(trace.key, now, told=trace.end is not None)
         if trace.start is not None and trace.end is None:
             self._active.append((trace.start.request, -1))
         self._export(trace, now)
 
-    def _remember(self, key: bytes, now: int, *, ended: bool) -> None:
+    def _remember(self, key: bytes, now: int, *, told: bool) -> None:
         if self._limits.grace_ns:
-            self._gone[_short(key)] = _Gone(now + REMEMBERED * self._limits.grace_ns, ended)
-            if len(self._gone) > self._limits.max_traces:
-                self._gone.popitem(last=False)
+            self._gone.add(key, now, told=told)
 
     def _nameless(self, end: EndOfStream, now: int) -> LiveTrace:
         trace = LiveTrace(b"", self._ids.trace_id(), self._ids.span_id(), now)
@@ -526,12 +513,12 @@ class Assembler:
                 self._ended.append(ended_stream(trace, trace.end, finished, True, now, self._conventions))
             self._finished.append(finished)
 
-    def _come_late(self, end: EndOfStream, gone: _Gone, now: int) -> None:
+    def _come_late(self, end: EndOfStream, now: int) -> None:
         """The stream's trace has left. As an end it still counts, once; its trace is known if HAProxy made it."""
         self._stats.count("records_dropped", "late")
-        if gone.ended:
+        if self._gone.end_told(end.key):
             return
-        self._gone[_short(end.key)] = gone._replace(ended=True)
+        self._gone.add(end.key, now, told=True)
         self._ended.append(ended_stream(self._nameless(end, now), end, None, False, now, self._conventions))
 
     # Ends that nobody told
@@ -542,8 +529,7 @@ class Assembler:
             self._remove(self._traces[key], now)
         while self._traces and (trace := next(iter(self._traces.values()))).last_event_ns + self._limits.ttl_ns <= now:
             self._cut_short(trace, "expired", now)
-        while self._gone and next(iter(self._gone.values())).until_ns <= now:
-            self._gone.popitem(last=False)
+        self._gone.expire(now)
 
     def close(self, now: int) -> None:
         """End all: the agent stops."""
@@ -577,8 +563,3 @@ def _parent(targets: list[tuple[int, OpenSpan]]) -> OpenSpan:
 
 def _on_side(trace: LiveTrace, response: bool) -> list[OpenSpan]:
     return [span for span in trace.open.values() if span.response_side == response]
-
-
-def _short(key: bytes) -> bytes:
-    """Return a name of bounded length for what is remembered: the peer chooses how long its ids are."""
-    return key if len(key) <= LONGEST_KEY else blake2b(key, digest_size=32).digest()
