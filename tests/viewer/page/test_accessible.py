@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
+from viewer.page.axe import CONTRAST, RULES, violations
 from viewer.page.browser import PHONE, Visit
 from viewer.page.traces import Demo
-
-AXE = Axe()
-# Rules of the guidelines up to 2.2 AA, and what axe calls best practice.
-RULES: dict[str, Any] = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    "resultTypes": ["violations"],
-}
 
 PAGES = {
     "search": ("/", "a.trace"),
@@ -28,17 +19,6 @@ PAGES = {
     "help": ("/", "a.trace"),
     "missing": ("/trace/404", "h1"),
 }
-
-
-CONTRAST: dict[str, Any] = {
-    "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]},
-    "resultTypes": ["violations"],
-}
-
-
-def violations(page: Visit, rules: dict[str, Any]) -> list[str]:
-    found = AXE.run(page.page, options=rules).response["violations"]
-    return [f"{one['id']}: {one['help']}: {[node['html'][:200] for node in one['nodes'][:3]]}" for one in found]
 
 
 @pytest.mark.parametrize("name", PAGES)

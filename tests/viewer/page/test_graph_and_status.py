@@ -7,6 +7,7 @@ from pathlib import Path
 
 from peer.processes import free_port, wait_until
 from peer.tracing_agent import TracingAgent
+from viewer.page.axe import CONTRAST, RULES, violations
 from viewer.page.browser import Visit
 from viewer.page.conftest import Visits
 from viewer.running import running
@@ -48,5 +49,8 @@ def test_the_status_of_an_agent_says_why_nothing_is_to_be_seen(at: Visits, tmp_p
             page.page.locator(".faults li").wait_for()
             assert "not spop" in page.text(".faults li")
             assert page.page.locator(".chain li.bad").count() >= 1
+            assert violations(page, RULES) == []
+            page.page.emulate_media(color_scheme="dark")
+            assert violations(page, CONTRAST) == []
     finally:
         agent.stop()
