@@ -49,6 +49,9 @@ SLICE: Final = 1000
 LINES_AT_ONCE: Final = 16
 """About 0.2 ms of Python, 0.5 ms with placeholders: so long an ACK may wait for this thread."""
 
+GATHER_S: Final = 0.02
+"""Seconds between two looks at the queue; a fraction of :data:`QUEUE_BYTES` comes in that time."""
+
 REST_S: Final = 0.00005
 """With what the kernel adds a tenth of a millisecond."""
 
@@ -95,7 +98,7 @@ class Recorder:
         self._queue: deque[_Item] = deque()
         self._queued = 0
         self._idle = False
-        self._closing = False
+        self._ending = threading.Event()
         self._broken: set[int] = set()  # connections of which something was lost; the event loop's
         self._lines = _Lines(self)
         self._quiet_until = 0
@@ -146,8 +149,8 @@ class Recorder:
 
     def close(self, seconds: float) -> None:
         """Write what is queued, for so long at most."""
+        self._ending.set()
         with self._wake:
-            self._closing = True
             self._wake.notify()
         self._thread.join(seconds)
 
@@ -169,12 +172,17 @@ class Recorder:
         self._ring.close()
 
     def _next(self) -> deque[_Item]:
-        """Take all that is queued at once: the event loop waits for the lock no longer than that."""
+        """Take all that is queued at once: the event loop waits for the lock no longer than that.
+
+        What comes within a moment is gathered: to be woken for each read doubled what an ACK waited for.
+        """
         with self._wake:
-            while not self._queue and not self._closing:
+            while not self._queue and not self._ending.is_set():
                 self._idle = True
                 self._wake.wait()
                 self._idle = False
+        self._ending.wait(GATHER_S)
+        with self._wake:
             items, self._queue = self._queue, deque()
             return items
 
@@ -195,7 +203,7 @@ class Recorder:
 
     def _rest(self) -> None:
         """Let the event loop have Python's lock, for which it would wait 5 ms; at the end nobody waits for it."""
-        if not self._closing:
+        if not self._ending.is_set():
             time.sleep(REST_S)
 
     def _write(self, lines: bytes, items: int = 0, now: int = 0) -> None:
