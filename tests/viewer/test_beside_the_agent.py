@@ -202,7 +202,7 @@ def test_without_its_packages_the_command_says_how_to_get_them(monkeypatch: pyte
         (["--listen", "nowhere"], 2, "there is no port"),
         (["--max-traces", "0"], 2, "max_traces"),
         (["--agent", "9464"], 2, "expected a URL"),
-        (["--store", "/proc/no/such/file"], 1, "it cannot be opened"),
+        (["--listen", "127.0.0.1:0", "--store", "/proc/no/such/file"], 1, "it cannot be opened"),
         (["--listen", "192.0.2.1:0"], 1, "--listen 192.0.2.1:0"),
     ],
 )
