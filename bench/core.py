@@ -2,7 +2,8 @@
 
 Instructions are the same from run to run where times are not, so they show a change of a few percent. They are counted
 by the processor (`perf stat`) where the machine lets it, else by valgrind, which needs no such leave and takes fifty
-times as long: by the difference of two runs of different length, so that the start of Python is not in it.
+times as long: by the difference of three rounds and one, so that neither the start of Python nor the making of the
+frames is in it.
 """
 
 from __future__ import annotations
@@ -106,16 +107,19 @@ def _callgrind(command: list[str], env: dict[str, str]) -> int:
 
 
 def _instructions(build: Build, scenario: str, plan: Plan, count: Counter) -> float:
-    """Return the instructions a frame: the difference of a long and a short run, by the difference of their frames."""
+    """Return the instructions a frame: the difference of two runs and one run over the same frames, by their number.
 
-    def one(transactions: int) -> tuple[int, int]:
-        command = [sys.executable, str(LOOP), "--scenario", scenario, "--sampled", "1", "--repeats", "1"]
-        command += ["--transactions", str(transactions)]
+    So neither the start of Python nor the making of the frames is in it; that a new agent learns them is.
+    """
+
+    def one(repeats: int) -> tuple[int, int]:
+        command = [sys.executable, str(LOOP), "--scenario", scenario, "--sampled", "1", "--repeats", str(repeats)]
+        command += ["--transactions", str(plan.counted_transactions)]
         frames = parse_loop("", run(command, env=_env(build)))[0].frames
         return count(command, _env(build)), frames
 
-    (short, few), (long, many) = one(plan.counted_transactions), one(3 * plan.counted_transactions)
-    return (long - short) / (many - few)
+    (once, frames), (thrice, _) = one(1), one(3)
+    return (thrice - once) / (2 * frames)
 
 
 def table(looped: list[Looped], counted: dict[tuple[str, str], float], by: str) -> Table:

@@ -15,10 +15,10 @@ from typing import Final, final
 
 from haproxy_telemetry.dialect import opentracing
 from haproxy_telemetry.dialect.translate import translate
-from haproxy_telemetry.dialect.values import as_attribute, as_joined_text, as_text
+from haproxy_telemetry.dialect.values import as_attribute, as_attribute_of_one, as_joined_text, as_text
 from haproxy_telemetry.spop import Binary, Message, Value
-from haproxy_telemetry.trace.instructions import Block, Told
-from haproxy_telemetry.trace.spans import Attribute
+from haproxy_telemetry.trace.instructions import Block, Told, Unwritten
+from haproxy_telemetry.trace.spans import Attribute, AttributeValue
 from haproxy_telemetry.trace.stream import Identity
 
 _MARKER_SIZE: Final = 12
@@ -45,11 +45,36 @@ class _Place:
 
     __slots__ = ("count", "first", "key", "plain")
 
-    def __init__(self, key: bytes, plain: object, first: int, count: int) -> None:
+    def __init__(self, key: bytes, plain: AttributeValue | None, first: int, count: int) -> None:
         self.key = key
         self.plain = plain
         self.first = first
         self.count = count
+
+
+@final
+class _Attributes(Unwritten):
+    """The attributes of one block of one payload."""
+
+    __slots__ = ("_places", "_values")
+
+    def __init__(self, places: list[_Place], values: list[Value]) -> None:
+        self._places = places
+        self._values = values
+
+    def write(self) -> tuple[Attribute, ...]:
+        """Put every value in its place; NULL is no attribute."""
+        attributes: list[Attribute] = []
+        for place in self._places:
+            if place.count == 1:
+                value = as_attribute_of_one(self._values[place.first])
+            elif place.count:
+                value = as_attribute(self._values[place.first : place.first + place.count])
+            else:
+                value = place.plain
+            if value is not None:
+                attributes.append((place.key, value))
+        return tuple(attributes)
 
 
 @final
@@ -71,15 +96,10 @@ class _BlockScript:
     def say(self, values: list[Value]) -> Block:
         """Return the block with these values."""
         block = self.block
-        attributes: list[Attribute] = []
-        for place in self.attributes:
-            value = as_attribute(values[place.first : place.first + place.count]) if place.count else place.plain
-            if value is not None:
-                attributes.append((place.key, value))  # type: ignore[arg-type]  # plain is what the reader made
         return Block(
             block.span,
             block.references,
-            tuple(attributes),
+            _Attributes(self.attributes, values) if self.attributes else (),
             tuple([_said(place, values) for place in self.log]) if self.log else (),
             tuple([_said(place, values) for place in self.baggage]) if self.baggage else (),
             block.finishes,
@@ -211,7 +231,7 @@ def _marker(number: int) -> bytes:
     return _SALT + b"%03d" % number
 
 
-def _place(key: bytes, value: object) -> _Place:
+def _place(key: bytes, value: AttributeValue) -> _Place:
     if _SALT in key:
         raise _CannotSayError
     if not isinstance(value, bytes) or _SALT not in value:

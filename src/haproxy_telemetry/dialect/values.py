@@ -19,6 +19,8 @@ def as_text(value: Value) -> bytes:
         return value.hex().encode("ascii")
     if isinstance(value, bool):
         return b"1" if value else b"0"
+    if isinstance(value, IPv4Address):
+        return b"%d.%d.%d.%d" % tuple(value.packed)  # faster than its own text
     return str(value).encode("ascii")
 
 
@@ -26,9 +28,15 @@ def as_attribute(values: Sequence[Value]) -> AttributeValue | None:
     """No value is ``False``, one keeps its type (NULL: no attribute), several are one text."""
     if not values:
         return False
-    if len(values) > 1:
-        return as_joined_text(values)
-    value = values[0]
+    return as_attribute_of_one(values[0]) if len(values) == 1 else as_joined_text(values)
+
+
+def as_attribute_of_one(value: Value) -> AttributeValue | None:
+    """Return the value as it is, with the types that attributes have; NULL is no attribute."""
+    if type(value) is bytes:
+        return value
+    if value is None:
+        return None
     if isinstance(value, Binary):
         return Blob(value)
     if isinstance(value, (IPv4Address, IPv6Address)):

@@ -318,7 +318,7 @@ class Assembler:
                 return False
         if trace.sampled:
             self._describe(trace, span, block, now)
-        elif (block.attributes or block.log) and self._may_leave(trace):
+        elif block.may_describe() and self._may_leave(trace):
             trace.deferred.append((span, block, now))
         return True
 

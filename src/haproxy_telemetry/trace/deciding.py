@@ -86,11 +86,16 @@ def decide_at_end(sampling: Sampling, trace: LiveTrace, now: int) -> str:
         if not trace.said and not trace.made_by_haproxy:
             _set_flag(trace)
     assert trace.decision is not None
-    decision = sampling.end(trace.decision, _given(trace), _ending(trace))
+    asked = sampling.rescues or trace.decision.slow_ns > 0  # by a rule that may be gone since
+    decision = sampling.end(trace.decision, _given(trace), _ending(trace) if asked else _UNASKED)
     if not decision.sampled:
         return decision.why
     trace.trace_state = with_threshold(trace.trace_state, decision.threshold)
     return ""
+
+
+_UNASKED: Final = Ending(0, False, False, False)
+"""For decisions that no ending changes."""
 
 
 # Facts

@@ -1,7 +1,7 @@
 """What a front door asks of the assembler: the vocabulary of tracing, free of any wire.
 
 The dialect turns messages into these; the assembler carries them out. They are immutable and hold no
-reference to what they came from, so the answer to HAProxy can leave before they are carried out.
+reference to the connection that they came from, so the answer to HAProxy can leave before they are carried out.
 """
 
 from __future__ import annotations
@@ -40,6 +40,16 @@ class Reference:
         return f"Reference({self.kind}, {self.span!r})"
 
 
+class Unwritten:
+    """Attributes that are put together when somebody asks: of a trace that is not sampled mostly nobody does."""
+
+    __slots__ = ()
+
+    def write(self) -> tuple[Attribute, ...]:
+        """Return them; called once."""
+        return ()
+
+
 @final
 class Block:
     """One span's part of a message: create it or speak to it, then finish what is named.
@@ -49,13 +59,15 @@ class Block:
     stream a span that starts here belongs, for ``*req*`` and ``*res*``.
     """
 
-    __slots__ = ("attributes", "baggage", "finishes", "log", "marks", "references", "response_side", "span")
+    __slots__ = (
+        "_attributes", "_unwritten", "baggage", "finishes", "log", "marks", "references", "response_side", "span",
+    )  # fmt: skip
 
     def __init__(
         self,
         span: bytes | None,
         references: tuple[Reference, ...],
-        attributes: tuple[Attribute, ...],
+        attributes: tuple[Attribute, ...] | Unwritten,
         log: tuple[Attribute, ...],
         baggage: tuple[tuple[bytes, bytes], ...],
         finishes: tuple[bytes, ...],
@@ -64,12 +76,25 @@ class Block:
     ) -> None:
         self.span = span
         self.references = references
-        self.attributes = attributes
+        self._attributes: tuple[Attribute, ...] = () if isinstance(attributes, Unwritten) else attributes
+        self._unwritten = attributes if isinstance(attributes, Unwritten) else None
         self.log = log
         self.baggage = baggage
         self.finishes = finishes
         self.marks = marks
         self.response_side = response_side
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        """What is set on the span."""
+        if self._unwritten is not None:
+            self._attributes = self._unwritten.write()
+            self._unwritten = None
+        return self._attributes
+
+    def may_describe(self) -> bool:
+        """Say whether there may be attributes or a log, without putting any together."""
+        return self._unwritten is not None or bool(self._attributes) or bool(self.log)
 
     def _all(self) -> tuple[object, ...]:
         said = (self.span, self.references, self.attributes, self.log, self.baggage)
