@@ -61,7 +61,9 @@ def whole(agent: TracingAgent, stream: Stream) -> Trace:
 
 
 def wait_for_health(lab: Laboratory) -> None:
+    """The agent has answered a health check, and HAProxy, which may have tried before there was a way, believes it."""
     wait_until(lambda: lab.agent.totals().get("health_checks", 0) > 0, "a health check")
+    wait_until(lambda: lab.haproxy.output.count(" is UP") >= lab.haproxy.output.count(" is DOWN"), "the agent to be up")
 
 
 def wait_for_frames(lab: Laboratory, number: int) -> None:
