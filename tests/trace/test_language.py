@@ -222,6 +222,17 @@ def test_a_second_root_is_a_trace_of_its_own() -> None:
     assert spans["A"].trace_id != spans["B"].trace_id == spans["C"].trace_id
 
 
+def test_a_second_root_whose_id_went_upstream_is_of_the_trace_that_went_with_it() -> None:
+    lab = Laboratory()
+    sent = lab.notify(say(SPAN, (b"span", b"Server session"), (b"span", b"C"), (b"child-of", b"Server session"), END))
+    spans = lab.spans()
+    assert lab.tree() == {"A": None, "Server session": None, "C": "Server session"}
+    assert {span.trace_id for span in spans.values()} == {spans["A"].trace_id}
+    upstream = spans["Server session"]
+    assert sent is not None
+    assert sent.traceparent.decode() == f"00-{upstream.trace_id.hex()}-{upstream.span_id.hex()}-01"
+
+
 # finish
 
 

@@ -348,7 +348,8 @@ class Assembler:
         span = OpenSpan(block.span, self._span_id(trace, block.span), parent, now)
         span.response_side = block.response_side
         span.links = links
-        if parent is None and trace.spans:
+        if parent is None and trace.spans and span.span_id != trace.upstream_id:
+            # The id that went upstream went there with the stream's own trace id.
             span.own_trace_id = self._ids.trace_id()
         trace.spans.append(span)
         trace.open[block.span] = span
