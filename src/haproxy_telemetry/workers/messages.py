@@ -9,8 +9,8 @@ from __future__ import annotations
 import copyreg
 import pickle
 import struct
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, TypeAlias, final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, final
 
 from haproxy_telemetry import engines, seen
 from haproxy_telemetry.settings import SamplingSettings, Settings
@@ -23,31 +23,46 @@ from haproxy_telemetry.trace.spans import (
     SpanLink,
 )
 
+_Any = TypeVar("_Any")
+
 _SIZE: Final = struct.Struct(">I")
 
+
+def _engine(**fields: Any) -> engines.Engine:
+    return _set(engines.Engine(fields["peer"], fields["about"], fields["first_ns"]), fields)
+
+
+def _seen(**fields: Any) -> seen.Seen:
+    return _set(seen.Seen(), fields)
+
+
+def _set(one: _Any, fields: Mapping[str, Any]) -> _Any:
+    for name, value in fields.items():
+        setattr(one, name, value)
+    return one
+
+
 # Of a compiled class pickle does not find the fields, and would leave them out without a word.
-_FIELDS: Final[Mapping[type, tuple[str, ...]]] = {
-    FinishedTrace: TRACE_FIELDS,
-    FinishedSpan: SPAN_FIELDS,
-    SpanLink: LINK_FIELDS,
-    engines.Engine: engines.FIELDS,
-    seen.Seen: seen.FIELDS,
+_FIELDS_AND_MAKER: Final[Mapping[type, tuple[tuple[str, ...], Callable[..., object]]]] = {
+    FinishedTrace: (TRACE_FIELDS, FinishedTrace),
+    FinishedSpan: (SPAN_FIELDS, FinishedSpan),
+    SpanLink: (LINK_FIELDS, SpanLink),
+    engines.Engine: (engines.FIELDS, _engine),
+    seen.Seen: (seen.FIELDS, _seen),
 }
 
 
 def _taken_apart(one: object) -> tuple[Any, ...]:
     kind = type(one)
-    return _put_together, (kind, *[getattr(one, name) for name in _FIELDS[kind]])
+    return _put_together, (kind, *[getattr(one, name) for name in _FIELDS_AND_MAKER[kind][0]])
 
 
-def _put_together(kind: Any, *values: object) -> object:
-    one = kind.__new__(kind)
-    for name, value in zip(_FIELDS[kind], values, strict=True):
-        setattr(one, name, value)
-    return one
+def _put_together(kind: type, *values: object) -> object:
+    names, make = _FIELDS_AND_MAKER[kind]
+    return make(**dict(zip(names, values, strict=True)))
 
 
-for _kind in _FIELDS:
+for _kind in _FIELDS_AND_MAKER:
     copyreg.pickle(_kind, _taken_apart)
 
 # To the worker
