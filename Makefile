@@ -68,6 +68,7 @@ clean: ## remove what the other targets made
 
 $(COMPILED)/.ready: $(READY) hatch_build.py $(shell find src -name '*.py')
 	@rm -rf $(COMPILED)
+	@scripts/compiler $(BIN)/python
 	@echo "compiling into build/compiled"
 	@$(BIN)/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --target $(COMPILED) .
 	@touch $@
