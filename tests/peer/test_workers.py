@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -81,7 +82,8 @@ def traces(agent: TracingAgent) -> list[tuple[str, tuple[str, ...], bool]]:
 def has_exported(agent: TracingAgent, records: int) -> bool:
     """Whether so many streams have ended, and all spans that there are have left."""
     totals = agent.totals()
-    return bool(totals.get("records", 0) >= records and totals["spans"] == totals.get("spans_exported", 0))
+    spans = totals.get("spans", 0)
+    return bool(totals.get("records", 0) >= records and spans >= records and spans == totals.get("spans_exported"))
 
 
 @pytest.mark.timeout(300)
@@ -203,3 +205,38 @@ def test_a_port_that_is_taken_ends_all_of_it_before_it_began(start_agent: StartA
         f"haproxy-telemetry: cannot listen on {LOOPBACK}:{first + 1}: another process listens there"
     )
     assert first not in listening_ports()
+
+
+# Who looks on
+
+
+def test_who_watches_sees_the_traces_of_all_workers(
+    start_agent: StartAgent, start_haproxy: StartHaproxy, version: HaproxyVersion
+) -> None:
+    pages, number = free_port(), 50
+    served = serve(start_agent, start_haproxy, version, "standard", "--admin", f"{LOOPBACK}:{pages}")
+    watching = HTTPConnection(LOOPBACK, pages, timeout=30)
+    watching.request("GET", "/tail", headers={"Host": f"{LOOPBACK}:{pages}"})
+    answer = watching.getresponse()
+    assert answer.readline().startswith(b"event: ")  # the hello: from here on it sees all
+    assert send_many(served.port, number) == number
+    seen: set[str] = set()
+    while len(seen) < number:
+        seen.update(re.findall(r'"traceId":"([0-9a-f]{32})"', answer.readline().decode()))
+    watching.close()
+    wait_until(partial(has_exported, served.agent, number), "all traces")
+    assert seen == {trace_id for trace_id, _, _ in traces(served.agent)}
+
+
+def are_in_viewer(totals: Mapping[str, int]) -> bool:
+    return totals.get("viewer_spans_exported") == totals["spans"]
+
+
+def test_the_viewer_has_the_traces_of_all_workers(
+    start_agent: StartAgent, start_haproxy: StartHaproxy, version: HaproxyVersion
+) -> None:
+    viewer, number = free_port(), 50
+    served = serve(start_agent, start_haproxy, version, "standard", "--viewer", f"{LOOPBACK}:{viewer}")
+    assert send_many(served.port, number) == number
+    wait_until(partial(has_exported, served.agent, number), "all traces")
+    wait_until(lambda: are_in_viewer(served.agent.totals()), "all spans in the viewer")
