@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -67,6 +68,13 @@ class Bench:
         )
         process.wait_listening(address)
         return Standing(address, process)
+
+    def start_unread(self) -> int:
+        """Take a port for records and read none: the kernel throws them away. Return the port."""
+        unread = self._stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        unread.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)  # the least that there is
+        unread.bind((LOOPBACK, 0))
+        return int(unread.getsockname()[1])
 
     def start_receiver(self, *, cores: set[int] | None = None) -> int:
         """Start the OTLP receiver; return its port."""

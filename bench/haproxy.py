@@ -24,6 +24,9 @@ from bench.results import Part, Table, ratio_of_rounds
 
 VERSIONS = ("2.6", "3.2")
 UNTRACED = "untraced"
+NOBODY = "nobody"
+"""HAProxy does all that `zero-wait` asks of it, and no one takes the records: what no agent can be better than."""
+
 FLOOR = "floor"
 AGENT = "agent"
 ASKING = ("standard", "detailed")
@@ -90,6 +93,9 @@ def _measure_version(version: HaproxyVersion, build: Build, plan: Plan) -> list[
 def _cases(bench: Bench, version: HaproxyVersion, build: Build) -> Iterator[Case]:
     origin, receiver = start_origin(bench, version), bench.start_receiver()
     yield Case(UNTRACED, "", start_untraced(bench, version, origin), None)
+    records = bench.start_unread()
+    proxy = start_traced(bench, version, "zero-wait", agent=free_port(), records=records, origin=origin)
+    yield Case("zero-wait", NOBODY, proxy, None)
     for profile in ("zero-wait", *ASKING):
         for who in (FLOOR, AGENT):
             records = free_port()
@@ -141,7 +147,7 @@ def _row(one: Series, untraced: Series) -> tuple[str, ...]:
         middle([r.seen.p50_ms for r in one.rounds], 2),
         middle([r.seen.p99_ms for r in one.rounds], 2),
         middle([r.proxy_us for r in one.rounds]),
-        middle([r.agent_us for r in one.rounds]) if one.who else "–",
+        middle([r.agent_us for r in one.rounds]) if one.who in (FLOOR, AGENT) else "–",
         str(sum(r.seen.bad for r in one.rounds)),
     )
 
