@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from grpc import StatusCode
 
+from haproxy_telemetry import haproxyprogram
 from haproxy_telemetry.doctor.probes import (
     HELLO,
     AgentHello,
@@ -18,7 +19,6 @@ from haproxy_telemetry.doctor.probes import (
     ask_otlp,
     ask_version,
     check_files,
-    find_haproxy,
     say_hello,
     takes_records,
 )
@@ -219,4 +219,4 @@ def test_haproxy_is_found_where_debian_puts_it(tmp_path: Path) -> None:
     binary = tmp_path / "haproxy"
     binary.write_text("#!/bin/sh\n")
     binary.chmod(0o755)
-    assert find_haproxy({"PATH": str(tmp_path)}) == str(binary)
+    assert haproxyprogram.installed({"PATH": str(tmp_path)}) == str(binary)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from haproxy_telemetry import __version__
+from haproxy_telemetry import __version__, haproxyprogram
 from haproxy_telemetry import haproxyconfig as hc
 from haproxy_telemetry.settings.propagators import DEFAULT as PROPAGATORS
 
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROFILES = tuple(profile.value for profile in hc.Profile)
-SECONDS = 10.0
 ASK_ELSEWHERE = "say --haproxy PATH, or --haproxy-version for one that is elsewhere"
 
 
@@ -165,9 +162,7 @@ def _version(path: str | None, text: str | None) -> tuple[hc.Version, str]:
 
 
 def _installed() -> str:
-    # Debian keeps HAProxy where the PATH of a person does not lead.
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"])
-    found = shutil.which("haproxy", path=path)
+    found = haproxyprogram.installed(os.environ)
     if found is None:
         raise click.ClickException(f"there is no HAProxy on PATH; {ASK_ELSEWHERE}")
     return found
@@ -175,15 +170,9 @@ def _installed() -> str:
 
 def _banner(path: str) -> str:
     try:
-        done = subprocess.run(
-            [path, "-v"], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=SECONDS,
-            check=False,
-        )  # fmt: skip
-    except OSError as error:
-        raise click.ClickException(f"{path} cannot be started: {error.strerror}; {ASK_ELSEWHERE}") from error
-    except subprocess.TimeoutExpired as error:
-        raise click.ClickException(f"{path} -v gave no answer in {SECONDS:.0f} s; {ASK_ELSEWHERE}") from error
-    return done.stdout
+        return haproxyprogram.ask([path, "-v"], os.environ).stdout
+    except haproxyprogram.NoAnswerError as error:
+        raise click.ClickException(f"{error}; {ASK_ELSEWHERE}") from error
 
 
 # The files

