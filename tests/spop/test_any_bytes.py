@@ -1,12 +1,15 @@
 """For any bytes in any chunking the outcome is an event or our error: the fuzz target's own check, on what
 HAProxy sent and on what becomes of it when it is damaged."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 import fuzz_connection
-from haproxy_telemetry.spop import AgentConnection
+from haproxy_telemetry.spop import AgentConnection, SpopError
+from haproxy_telemetry.spop.frames import parse_header, payload_position
 from spop.captures import GOLDEN, VERSIONS, frames_from_haproxy
 
 SCENARIOS = ("get200", "types", "frag-256-cap", "seed-chain-7001-ok", "err-hello-v1.0", "idle", "hc-spop-check")
@@ -44,6 +47,19 @@ def test_any_bytes(data: bytes) -> None:
 def test_any_frame_after_the_hello(header: bytes, size: int) -> None:
     """Well-framed, so that more than the length is looked at."""
     fuzz_connection.check(bytes((1, size)) + len(header).to_bytes(4, "big") + header)
+
+
+@given(st.binary(max_size=30))
+@example(b"\x03\x00\x00\x00\x01\xef\xef")
+@example(b"\x03\x00\x00\x00\x01\xf0\x00\xf0\x00")
+def test_where_the_payload_starts_is_read_as_with_the_whole_header(frame: bytes) -> None:
+    def outcome(read: Callable[[bytes], int]) -> int | type[Exception]:
+        try:
+            return read(frame)
+        except (IndexError, SpopError) as error:
+            return type(error)
+
+    assert outcome(payload_position) == outcome(lambda frame: parse_header(frame).payload_at)
 
 
 def test_every_seed_holds() -> None:

@@ -30,7 +30,17 @@ from .errors import (
 )
 from .events import Aborted, Connected, Disconnected, Event, Failed, HealthChecked, Notified, Skipped
 from .fragments import Fragments
-from .frames import ABORT, FIN, LENGTH_SIZE, FrameType, Header, frame_label, parse_header, serialize_ids
+from .frames import (
+    ABORT,
+    FIN,
+    LENGTH_SIZE,
+    FrameType,
+    Header,
+    frame_label,
+    parse_header,
+    payload_position,
+    serialize_ids,
+)
 from .handshake import (
     ASYNC,
     DEFAULT_CAPABILITIES,
@@ -47,7 +57,6 @@ from .messages import parse_messages
 from .shapes import ShapeTable
 from .states import FINAL, TRANSITIONS, State, Step
 from .status import StatusCode, describe_status
-from .varint import ONE_BYTE
 
 _FRAME_TYPES: Final = {int(frame_type): frame_type for frame_type in FrameType}
 _CONNECTED: Final = State.CONNECTED
@@ -245,9 +254,7 @@ class AgentConnection:
 
     def _notified(self, frame: bytes) -> Event:
         """Report a NOTIFY that is whole in one frame."""
-        payload_at = 7
-        if frame[5] >= ONE_BYTE or frame[6] >= ONE_BYTE:
-            payload_at = parse_header(frame).payload_at
+        payload_at = payload_position(frame)
         if self._fragments.frames:
             header = parse_header(frame)
             self._fragments.check_free((header.stream_id, header.frame_id))

@@ -75,6 +75,12 @@ def parse_header(frame: bytes) -> Header:
     return Header(frame[0], flags, stream_id, frame_id, pos)
 
 
+def payload_position(frame: bytes) -> int:
+    """Return where the payload of ``frame`` starts, without the rest of the header. Raises IndexError if it is cut."""
+    pos = 6 if frame[5] < ONE_BYTE else parse_varint(frame, 5)[1]
+    return pos + 1 if frame[pos] < ONE_BYTE else parse_varint(frame, pos)[1]
+
+
 def parse_frame(frame: bytes) -> Frame:
     """Split ``frame``, which is without its length field. Raises InvalidFrame."""
     try:
