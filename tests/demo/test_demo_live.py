@@ -32,7 +32,10 @@ VERSIONS = haproxy_versions.discover().versions
 DEMO = [sys.executable, "-m", "haproxy_telemetry", "demo"]
 SECONDS = 50
 
-pytestmark = pytest.mark.skipif(not VERSIONS, reason="no HAProxy on this machine")
+pytestmark = [
+    pytest.mark.skipif(not VERSIONS, reason="no HAProxy on this machine"),
+    pytest.mark.xdist_group("demo"),  # every worker of its own would start all demos, on the same ports
+]
 
 
 def as_program(version: HaproxyVersion, folder: Path) -> str:
