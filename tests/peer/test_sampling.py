@@ -30,6 +30,7 @@ THRESHOLDS = {"0": (2**56, ""), "0.1": (0xE6660000000000, "ot=th:e666"), "1": (0
 """The threshold of each ratio, by OpenTelemetry's specification, and how it is written."""
 
 SPAN = "00f067aa0ba902b7"
+PROFILES = ["detailed", "standard", "zero-wait"]
 
 
 def upstream(origin: Origin) -> dict[str, tuple[bool, list[str]]]:
@@ -78,7 +79,7 @@ def test_where_the_agent_makes_the_context_flag_and_export_follow_its_sampler(
     assert exported(agent) == kept
 
 
-@pytest.mark.parametrize("profile", ["standard", "zero-wait"])
+@pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("ratio", THRESHOLDS)
 def test_where_haproxy_makes_it_its_ratio_is_the_flag_and_the_agent_exports_the_same_traces(
     start_haproxy: StartHaproxy,
@@ -271,3 +272,64 @@ def test_every_rule_and_every_reason_of_the_tail_behind_one_haproxy(
     assert others == ["/503", "/close", "/put", "/reports", "/stream"]
     states = {str(trace.root.attributes["url.path"]): trace.root.trace_state for trace in agent.traces}
     assert {states[path] for path in ("/503", "/close", "/reports", "/stream")} == {"ot=th:0"}
+
+
+BRIEF = "    timeout connect 5s\n    timeout client 10s\n    timeout server 10s"
+
+LATE = """
+[sampling.tail]
+errors = true
+ratio = 0.5
+
+[[sampling.rules]]
+backend = "no*"
+action = "drop"
+
+[[sampling.rules]]
+backend = "signal"
+action = "keep"
+"""
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_rules_by_backend_and_the_tails_share_of_the_rest_decide_about_the_export_alone(
+    start_haproxy: StartHaproxy,
+    start_agent: StartAgent,
+    version: HaproxyVersion,
+    origin: Origin,
+    tmp_path: Path,
+    profile: str,
+) -> None:
+    """Both are known when the flag has gone: the origin is told of sampled traces, whatever becomes of them."""
+    (tmp_path / "agent.toml").write_text(LATE)
+    records = free_port()
+    agent = start_agent("--config", str(tmp_path / "agent.toml"), "--records", f"udp:{LOOPBACK}:{records}")
+
+    def start(config: str, files: Mapping[str, str]) -> Haproxy:
+        named = (f"backend {name}\n    server s {LOOPBACK}:{origin.port}\n" for name in ("noise", "signal"))
+        return start_haproxy("\n".join([config, "defaults\n    mode http", BRIEF, *named]), files)
+
+    running = Running(
+        start,  # type: ignore[arg-type]  # of the fixture's arguments these two are given
+        version, origin, profile=profile, processing="1s",
+        agents=[f"{LOOPBACK}:{agent.port}"], records=f"udp:{LOOPBACK}:{records}",
+        lines="use_backend %[path,field(2,/)] if { path_beg /noise/ /signal/ }",
+    )  # fmt: skip
+    if profile != "zero-wait":
+        wait_until(lambda: agent.totals().get("health_checks", 0) > 0, "a health check")
+    asked = [f"/{kind}/{number}" for kind in ("noise", "signal", "rest") for number in range(NUMBER)]
+    keep_alive(running.port, asked)
+    assert request(running.port, "/503").status == 503
+    wait_until(lambda: agent.totals().get("records", 0) == len(asked) + 1, "all records")
+    assert agent.stop() == 0
+    [stopped] = agent.logged("stopped")
+    assert {sampled for sampled, _ in upstream(origin).values()} == {True}
+    ids = {one.path: one.values("traceparent")[0][3:35] for one in origin.received}
+    rest = {path for path in ids if path.startswith("/rest/") and chosen(ids[path], 2**55)}
+    kept = {str(trace.root.attributes["url.path"]): trace for trace in agent.traces}
+    assert {path for path in kept if path.startswith("/rest/")} == rest
+    assert set(kept) - rest == {path for path in ids if path.startswith("/signal/")} | {"/503"}
+    assert {path: trace.trace_id for path, trace in kept.items()} == {path: ids[path] for path in kept}
+    assert {kept[path].root.trace_state for path in rest} == {"ot=th:8"}
+    assert {kept[path].root.trace_state for path in set(kept) - rest} == {"ot=th:0"}
+    assert (stopped["traces_dropped.rule"], stopped["traces_dropped.tail"]) == (NUMBER, NUMBER - len(rest))
