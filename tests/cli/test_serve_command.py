@@ -164,6 +164,30 @@ def test_check_says_where_otlp_goes_and_keeps_its_secrets(serve: Serve) -> None:
     assert "secret" not in result.output
 
 
+def test_check_says_where_metrics_and_logs_go_if_they_go_by_otlp(serve: Serve) -> None:
+    environ = {
+        "OTEL_METRICS_EXPORTER": "otlp,prometheus",
+        "OTEL_LOGS_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "https://logs.example/in?key=secret",
+    }
+    result = serve("--check", "--export", "none", environ=environ)
+    metrics = "metrics go to http://localhost:4318/v1/metrics by http/protobuf"
+    logs = "logs go to https://logs.example/in by http/protobuf"
+    assert f"# By the OTEL_* variables, {metrics}, {logs}.\n" in result.stdout
+    assert f"traces go to http://localhost:4318/v1/traces by http/protobuf, {metrics}, {logs}.\n" in (
+        serve("--check", environ=environ).stdout
+    )
+
+
+def test_check_names_the_variables_that_decide_nothing(serve: Serve) -> None:
+    """Who switches tracing off by one of them must not learn it from a trace store that goes on filling."""
+    environ = {"OTEL_TRACES_EXPORTER": "none", "OTEL_SDK_DISABLED": "true", "OTEL_SERVICE_NAME": "edge"}
+    result = serve("--check", environ=environ)
+    assert result.exit_code == 0
+    assert result.stdout.endswith("# Set, and deciding nothing here: OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER.\n")
+    assert "deciding nothing" not in serve("--check", environ={"OTEL_SERVICE_NAME": "edge"}).stdout
+
+
 @pytest.mark.parametrize(
     "environ",
     [

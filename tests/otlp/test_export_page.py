@@ -11,6 +11,7 @@ from haproxy_telemetry.exporters.console import render_trace
 from haproxy_telemetry.otlp import endpoint, resource, settings
 from haproxy_telemetry.otlp.batch import BatchLimits
 from haproxy_telemetry.otlp.retry import MAX_RETRY_AFTER_S
+from haproxy_telemetry.settings.opentelemetry import OTHERS
 from haproxy_telemetry.trace.spans import FinishedSpan, FinishedTrace
 
 PAGE = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
@@ -54,6 +55,10 @@ def test_every_variable_that_is_read_is_on_the_page() -> None:
     assert len(environ.asked) > 20
     general = {name.replace("OTLP_TRACES_", "OTLP_") for name in environ.asked}
     assert {name for name in general if f"`{name}`" not in PAGE} == set()
+
+
+def test_every_variable_that_is_known_and_not_obeyed_is_on_the_page() -> None:
+    assert {name for name in OTHERS if f"`{name}`" not in PAGE} == set()
 
 
 REASONS = ["queue_full", "retries_exhausted", "http_400", "rejected", "shutdown", "write_failed"]

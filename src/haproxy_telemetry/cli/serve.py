@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,6 +12,7 @@ import click
 from haproxy_telemetry.otelfile import OtelFileError, Source, read_source
 from haproxy_telemetry.settings import Loaded, Settings, SettingsError, load
 from haproxy_telemetry.settings.catalog import CONFIG_VARIABLE, SETTINGS, Setting
+from haproxy_telemetry.settings.opentelemetry import not_obeyed
 from haproxy_telemetry.settings.toml import as_toml, in_words
 
 
@@ -83,9 +84,9 @@ def serve(ctx: click.Context, /, config: Path | None, check: bool, **flags: obje
     source = _source()
     loaded = _load(config, source, named)
     if check or source.file:  # what a file of OpenTelemetry's says is judged here, where its places are known
-        target, sampler = _judge(loaded.settings, source)
+        targets, sampler = _judge(loaded.settings, source)
     if check:
-        _print(loaded, source, target, sampler)
+        _print(loaded, source, targets, sampler)
     else:
         ctx.exit(_run(loaded.settings, source, lambda: load(config, source.environ, named, source.settings).settings))
 
@@ -104,16 +105,16 @@ def _load(config: Path | None, source: Source, flags: dict[str, object]) -> Load
         raise WrongSettings(source.in_words(str(error))) from error
 
 
-def _judge(settings: Settings, source: Source) -> tuple[str, str]:
-    """Find all that can be wrong, without starting anything; return where traces go and how they are sampled."""
-    target = _export_target(settings, source)
+def _judge(settings: Settings, source: Source) -> tuple[Mapping[str, str], str]:
+    """Find all that can be wrong, without starting anything; return what goes where and how traces are sampled."""
+    targets = _export_targets(settings, source)
     _check_file(settings)
     sampler = _sampler(settings, source)
     _check_conventions(settings, source)
-    return target, sampler
+    return targets, sampler
 
 
-def _print(loaded: Loaded, source: Source, target: str, sampler: str) -> None:
+def _print(loaded: Loaded, source: Source, targets: Mapping[str, str], sampler: str) -> None:
     """Print what the agent would run with."""
     click.echo(as_toml(loaded))
     for words in source.said:
@@ -121,7 +122,10 @@ def _print(loaded: Loaded, source: Source, target: str, sampler: str) -> None:
     click.echo(f"# Sampled: {sampler}.")
     by = f"By {source.file}" if source.file else "By the OTEL_* variables"
     right = f"{source.file} is" if source.file else "The OTEL_* variables are"
-    click.echo(f"# {by}, traces go to {target}." if target else f"# {right} right.")
+    ways = ", ".join(f"{what} go to {where}" for what, where in targets.items())
+    click.echo(f"# {by}, {ways}." if ways else f"# {right} right.")
+    if in_vain := not_obeyed(source.environ):
+        click.echo(f"# Set, and deciding nothing here: {', '.join(in_vain)}.")
 
 
 def _sampler(settings: Settings, source: Source) -> str:
@@ -135,11 +139,10 @@ def _sampler(settings: Settings, source: Source) -> str:
         raise WrongSettings(source.in_words(str(error))) from error
 
 
-def _export_target(chosen: Settings, source: Source) -> str:
-    """Return where OTLP goes and how, ``""`` for the other exporters. Headers are secrets and not shown."""
-    from haproxy_telemetry.exporters import only_viewer, read_outlets
+def _export_targets(chosen: Settings, source: Source) -> Mapping[str, str]:
+    """Return where each signal goes by OTLP and how; those that don't are left out. Headers are secrets, not shown."""
+    from haproxy_telemetry.exporters import read_outlets
     from haproxy_telemetry.otlp.resource import read_resource_attributes
-    from haproxy_telemetry.otlp.settings import read_batch_limits, read_otlp_settings
     from haproxy_telemetry.otlp.variables import ExportConfigError
     from haproxy_telemetry.propagation import read_propagators
     from haproxy_telemetry.settings.propagators import PropagatorsError
@@ -147,16 +150,26 @@ def _export_target(chosen: Settings, source: Source) -> str:
     try:
         read_propagators(source.environ)
         read_resource_attributes(source.environ, "check")
-        read_outlets(source.environ, "check")
-        if chosen.export.to != "otlp":
-            return ""
-        read_batch_limits(source.environ)
-        if chosen.viewer.listen != "off" and only_viewer(chosen.export.to, source.environ):
-            return f"the viewer at {chosen.viewer.listen}"
-        settings = read_otlp_settings(source.environ)
-        return f"{settings.shown_url} by {settings.protocol}"
+        outlets = read_outlets(source.environ, "check")
+        traces = _traces_target(chosen, source.environ)
     except (ExportConfigError, PropagatorsError) as error:
         raise WrongSettings(source.in_words(str(error)) if source.file else f"environment: {error}") from error
+    by_otlp = (("metrics", outlets.metrics), ("logs", outlets.logs))
+    shown = {"traces": traces} | {what: one.shown if one is not None else "" for what, one in by_otlp}
+    return {what: where for what, where in shown.items() if where}
+
+
+def _traces_target(chosen: Settings, environ: Mapping[str, str]) -> str:
+    """Return where traces go by OTLP, ``""`` for the other exporters."""
+    from haproxy_telemetry.exporters import only_viewer
+    from haproxy_telemetry.otlp.settings import read_batch_limits, read_otlp_settings
+
+    if chosen.export.to != "otlp":
+        return ""
+    read_batch_limits(environ)
+    if chosen.viewer.listen != "off" and only_viewer(chosen.export.to, environ):
+        return f"the viewer at {chosen.viewer.listen}"
+    return read_otlp_settings(environ).shown
 
 
 def _check_file(settings: Settings) -> None:

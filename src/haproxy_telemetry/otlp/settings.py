@@ -68,6 +68,11 @@ class OtlpSettings:
         """The URL for a log or a person: a query may hold a key."""
         return self.url.partition("?")[0]
 
+    @property
+    def shown(self) -> str:
+        """Where and how, for a person."""
+        return f"{self.shown_url} by {self.protocol}"
+
 
 def read_otlp_settings(environ: Environ, signal: Signal = TRACES) -> OtlpSettings:
     """Read ``OTEL_EXPORTER_OTLP_*`` as they are for a signal, and the time that its batches may take."""
