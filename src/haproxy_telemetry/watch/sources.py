@@ -63,11 +63,11 @@ def watch(url: str) -> Iterator[News]:
         connection = _connect(base)
         try:
             connection.request("GET", path, headers={"Accept": "text/event-stream"})
+            sock = connection.sock  # forgotten by the connection if the answer says `Connection: close`, as the agent's
             answer = connection.getresponse()
             kind = answer.headers.get_content_type()
             if answer.status == 200 and kind == "text/event-stream":
-                if connection.sock is not None:
-                    connection.sock.settimeout(SILENCE_S)
+                sock.settimeout(SILENCE_S)
                 yield from read(base, parse_events(_lines(answer)))
                 return
             if answer.status not in (200, 404):
