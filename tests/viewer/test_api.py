@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from haproxy_telemetry.viewer import api
 from haproxy_telemetry.viewer.spans import RootFacts
 from haproxy_telemetry.viewer.summary import root_facts
 from viewer.otlp import BEGIN, SECOND, Spec, request, span, trace_id
@@ -137,6 +138,25 @@ def test_jaegers_ui_draws_dependencies(viewer: Running) -> None:
     assert viewer.get(f"/api/dependencies?endTs={later}&lookback=604800000")["data"] == [link]
     assert viewer.get(f"/api/dependencies?endTs={later}&lookback=60000")["data"] == []
     assert viewer.get("/api/v3/dependencies")["dependencies"] == [{**link, "callCount": "1"}]
+
+
+def test_all_tags_of_a_search_count_where_each_has_its_own_parameter(viewer: Running) -> None:
+    found = [viewer.get(f"/api/traces?tag=n:{n}&tag=url.path:/x")["total"] for n in (7, 8)]
+    assert found == [1, 0]
+    many = "&".join(f"tag=k{n}:v" for n in range(33))
+    assert viewer.ask(f"/api/traces?{many}").json["errors"][0]["msg"] == "tag: expected at most 32 tags, not '33'"
+
+
+@pytest.mark.parametrize(("room", "expected"), [(1, [B]), (2, [B]), (3, [B, A])])
+def test_an_answer_has_room_for_so_many_spans_and_for_one_trace_in_any_case(
+    viewer: Running, monkeypatch: pytest.MonkeyPatch, room: int, expected: list[str]
+) -> None:
+    monkeypatch.setattr(api, "MAX_SPANS", room)
+    told = viewer.get("/api/traces?service=haproxy-1")
+    assert ([trace["traceID"] for trace in told["data"]], told["total"]) == (expected, 2)
+    newer = viewer.get("/api/v3/traces?query.serviceName=haproxy-1")["result"]["resourceSpans"]
+    ids = [span["traceId"] for one in newer for scope in one["scopeSpans"] for span in scope["spans"]]
+    assert list(dict.fromkeys(ids)) == expected
 
 
 # Grafana

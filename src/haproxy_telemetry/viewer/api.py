@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from time import time_ns
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from haproxy_telemetry.viewer import jaeger
 from haproxy_telemetry.viewer.chrome import trace_events
 from haproxy_telemetry.viewer.otlpjson import traces_data
 from haproxy_telemetry.viewer.queries import (
+    MANY,
     MAX_NS,
     QueryError,
     jaeger_search,
@@ -31,6 +32,9 @@ from haproxy_telemetry.viewer.terms import kind_name
 
 READERS: Final = 4
 """Answers that are made at once: each may hold a trace of many megabytes."""
+
+MAX_SPANS: Final = 20_000
+"""Spans of an answer with several traces, which takes some 10 kB of memory for each; one trace is whole in any case."""
 
 LOOKBACK_MS: Final = 7 * 86_400_000
 INVALID_ARGUMENT, NOT_FOUND, INTERNAL = 3, 5, 13  # google.rpc.Code
@@ -98,15 +102,14 @@ class Api:
 
     def _traces(self, request: Request) -> Answer:
         asked = request.query_params
+        total = None
         if "traceID" in asked:
             ids = dict.fromkeys(parse_trace_id(text) for text in asked.getlist("traceID")[:100])
         else:
-            found = self._store.search(jaeger_search(asked, time_ns()))
-            ids = dict.fromkeys(bytes.fromhex(str(summary["traceId"])) for summary in found.summaries)
-        traces = [
-            jaeger.trace_json(trace_id.hex(), spans) for trace_id in ids if (spans := self._store.trace(trace_id))
-        ]
-        return 200, jaeger.answer(traces)
+            found = self._store.search(jaeger_search(asked, time_ns(), {name: asked.getlist(name) for name in MANY}))
+            ids, total = dict.fromkeys(found.ids), found.total
+        traces = [jaeger.trace_json(trace_id.hex(), spans) for trace_id, spans in self._bounded(ids)]
+        return 200, jaeger.answer(traces, total=total)
 
     def _trace(self, request: Request) -> Answer:
         trace_id, spans = self._found(request)
@@ -131,10 +134,9 @@ class Api:
 
     def _v3_traces(self, request: Request) -> Answer:
         found = self._store.search(v3_search(request.query_params))
-        ids = [bytes.fromhex(str(summary["traceId"])) for summary in found.summaries]
-        if not ids:
+        if not found.ids:
             return 404, jaeger.v3_error(404, "No traces found", NOT_FOUND)
-        return 200, {"result": traces_data(span for trace_id in ids for span in self._store.trace(trace_id))}
+        return 200, {"result": traces_data(span for _, spans in self._bounded(found.ids) for span in spans)}
 
     def _v3_trace(self, request: Request) -> Answer:
         return 200, {"result": traces_data(self._found(request)[1])}
@@ -174,6 +176,17 @@ class Api:
 
     def _perfetto(self, request: Request) -> Answer:
         return 200, trace_events(self._found(request)[1])
+
+    def _bounded(self, ids: Iterable[bytes]) -> Iterator[tuple[bytes, list[StoredSpan]]]:
+        """Yield the traces in their order, each whole, until an answer has no room for the next."""
+        held = 0
+        for trace_id in ids:
+            spans = self._store.trace(trace_id)
+            if held and held + len(spans) > MAX_SPANS:
+                return
+            held += len(spans)
+            if spans:
+                yield trace_id, spans
 
     def _found(self, request: Request) -> tuple[str, list[StoredSpan]]:
         trace_id = parse_trace_id(request.path_params["trace_id"])

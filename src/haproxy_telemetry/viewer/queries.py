@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -17,6 +17,9 @@ MAX_LIMIT: Final = 1500
 
 MAX_NS: Final = 2**63 - 1
 MAX_TAGS: Final = 32
+
+MANY: Final = ("tags", "tag")
+"""Parameters of Jaeger's that may be repeated."""
 
 _UNITS: Final = {
     "ns": 1,
@@ -141,8 +144,11 @@ def page_search(asked: Mapping[str, str]) -> Search:
     )
 
 
-def jaeger_search(asked: Mapping[str, str], now_ns: int) -> Search:
-    """Return the search of ``/api/traces``. Without ``start``, ``lookback`` says how far back from ``end``."""
+def jaeger_search(asked: Mapping[str, str], now_ns: int, many: Mapping[str, Sequence[str]] | None = None) -> Search:
+    """Return the search of ``/api/traces``. Without ``start``, ``lookback`` says how far back from ``end``.
+
+    ``many`` has all values of ``tag`` and ``tags``, which may be repeated; all of them count.
+    """
     end = _microseconds(asked, "end", now_ns)
     lookback = asked.get("lookback", "")
     if asked.get("start", ""):
@@ -152,7 +158,7 @@ def jaeger_search(asked: Mapping[str, str], now_ns: int) -> Search:
     return Search(
         service=asked.get("service", ""),
         operation=asked.get("operation", ""),
-        tags=parse_tags("tags", asked.get("tags", "")) | _pairs(asked.get("tag", "")),
+        tags=_all_tags(many or {name: [asked[name]] for name in MANY if name in asked}),
         start_ns=start,
         end_ns=end if "end" in asked else MAX_NS,
         min_span_ns=_duration(asked, "minDuration", 0),
@@ -194,6 +200,17 @@ def _microseconds(asked: Mapping[str, str], name: str, default: int) -> int:
 
 def _duration(asked: Mapping[str, str], name: str, default: int) -> int:
     return parse_duration(name, asked[name]) if asked.get(name) else default
+
+
+def _all_tags(many: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for text in many.get("tags", ()):
+        tags |= parse_tags("tags", text)
+    for text in many.get("tag", ()):
+        tags |= _pairs(text)
+    if len(tags) > MAX_TAGS:
+        raise QueryError("tag", str(len(tags)), f"expected at most {MAX_TAGS} tags")
+    return tags
 
 
 def _pairs(text: str) -> dict[str, str]:

@@ -65,6 +65,11 @@ class Found:
     summaries: tuple[dict[str, object], ...]
     total: int
 
+    @property
+    def ids(self) -> list[bytes]:
+        """The traces' ids."""
+        return [bytes.fromhex(str(summary["traceId"])) for summary in self.summaries]
+
 
 class Store:
     """Traces in a database. One thread writes, any may read."""
