@@ -9,6 +9,7 @@ import pytest
 
 from viewer.page.browser import Visit
 from viewer.page.conftest import Visits
+from viewer.page.look import look
 from viewer.page.traces import Demo, hex_trace, incomplete, large
 from viewer.running import Running
 
@@ -27,10 +28,11 @@ def words(page: Visit) -> list[str]:
 
 
 def test_the_picture_in_the_readme_is_this_page(page: Visit, demo: Demo) -> None:
-    """``WATERFALL=write`` takes it again; its rows are written down beside it, and held against the page here."""
+    """``WATERFALL=write`` takes it again; its rows and its look are written down beside it, and held against the page."""
     page.go(f"/trace/{demo.ids[IN_THE_PICTURE]}", wait=".row[id]")
     page.page.locator(".row[id]").nth(1).click()
-    told = "\n".join([page.text("h1"), *rows(page), *page.texts(".details .banner, .details tbody tr")]) + "\n"
+    shown = [page.text("h1"), *rows(page), *page.texts(".details .banner, .details tbody tr"), f"look {look(page)}"]
+    told = "\n".join(shown) + "\n"
     if os.environ.get("WATERFALL") == "write":
         IMAGES.mkdir(exist_ok=True)
         page.page.set_viewport_size({"width": 1280, "height": 560})
