@@ -28,7 +28,7 @@ def words(page: Visit) -> list[str]:
 
 
 def test_the_picture_in_the_readme_is_this_page(page: Visit, demo: Demo) -> None:
-    """``WATERFALL=write`` takes it again; its rows and its look are written down beside it, and held against the page."""
+    """``WATERFALL=write`` takes it again; rows and look are written down beside it, and held against the page."""
     page.go(f"/trace/{demo.ids[IN_THE_PICTURE]}", wait=".row[id]")
     page.page.locator(".row[id]").nth(1).click()
     shown = [page.text("h1"), *rows(page), *page.texts(".details .banner, .details tbody tr"), f"look {look(page)}"]
