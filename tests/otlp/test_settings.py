@@ -149,6 +149,17 @@ def test_an_error_shows_no_secrets(variable: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"])
+@pytest.mark.parametrize("endpoint", ["", "http://collector:4318"])
+def test_a_missing_file_is_named_also_where_nothing_is_encrypted(suffix: str, endpoint: str, tmp_path: Path) -> None:
+    there = tmp_path / "there.pem"
+    there.write_text("not read")
+    plain = {BASE + "ENDPOINT": endpoint}
+    assert read_otlp_settings(plain | {BASE + suffix: str(there)}).tls is None
+    with pytest.raises(ExportConfigError, match=f"{TRACES}{suffix}=.*no such file"):
+        read_otlp_settings(plain | {TRACES + suffix: str(tmp_path / "missing.pem")})
+
+
+@pytest.mark.parametrize("suffix", ["CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"])
 def test_a_missing_or_broken_certificate_file_is_refused(suffix: str, tmp_path: Path) -> None:
     https = {BASE + "ENDPOINT": "https://collector"}
     with pytest.raises(ExportConfigError, match="no such file"):

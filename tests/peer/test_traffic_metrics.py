@@ -15,6 +15,7 @@ import pytest
 from debian_haproxy import UnavailableError
 from haproxy_versions import HaproxyVersion
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.samples import Sample
 
 from admin.pages import OPENMETRICS, ask
 from haproxy_telemetry.otlp.settings import GRPC, JSON, PROTOBUF
@@ -107,18 +108,30 @@ def agent_with_records(start_agent: StartAgent, endpoint: str, *arguments: str, 
 
 
 def page(agent: TracingAgent) -> dict[str, list[tuple[dict[str, str], float]]]:
-    """The samples of /metrics in OpenMetrics, by name. Whatever was sent, the strict parser takes it."""
+    """The samples of /metrics in OpenMetrics, by name."""
+    found: dict[str, list[tuple[dict[str, str], float]]] = defaultdict(list)
+    for sample in samples(agent):
+        found[sample.name].append((sample.labels, sample.value))
+    return found
+
+
+def page_exemplars(agent: TracingAgent) -> set[tuple[str, str]]:
+    """The trace and span to which the page's measurements of requests lead."""
+    of = "http_server_request_duration_seconds_bucket"
+    found = [one.exemplar.labels for one in samples(agent) if one.name == of and one.exemplar]
+    return {(labels["trace_id"], labels["span_id"]) for labels in found}
+
+
+def samples(agent: TracingAgent) -> list[Sample]:
+    """All of /metrics in OpenMetrics. Whatever was sent, the strict parser takes it."""
     [listening] = agent.logged("listening")
     status, _, body = ask(listening["admin"], "/metrics", accept=OPENMETRICS)
     assert status == 200
     text = body.decode()
     assert text.splitlines() == text.split("\n")[:-1]  # a line for every reader, Unicode's too
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)
-    found: dict[str, list[tuple[dict[str, str], float]]] = defaultdict(list)
-    for family in parse_openmetrics(text):  # type: ignore[no-untyped-call]  # theirs
-        for sample in family.samples:
-            found[sample.name].append((sample.labels, sample.value))
-    return found
+    families = parse_openmetrics(text)  # type: ignore[no-untyped-call]  # theirs
+    return [sample for family in families for sample in family.samples]
 
 
 def counted(agent: TracingAgent) -> Counter[int]:
@@ -159,6 +172,7 @@ def test_all_three_signals_tell_exactly_what_the_client_did(
         assert len(page(agent)["http_server_request_duration_seconds_count"]) < 20
         judge_page(agent)
         of_the_agent(agent, profile, client)
+        shown = page_exemplars(agent)
         assert agent.stop() == 0
         asked = client.answers.total()
         last = {"http.server.request.duration", "haproxy_telemetry.records", "haproxy.sent.size"}
@@ -166,6 +180,8 @@ def test_all_three_signals_tell_exactly_what_the_client_did(
         wait_until(lambda: len(servers(sink)) >= sum(one.sampled for one in client.asked.values()), "the traces")
     traces_are_what_was_sent(sink, client)
     metrics_are_what_was_sent(sink, client, profile)
+    assert shown <= {(span.trace_id.hex(), span.span_id.hex()) for span in sink.spans if span.kind == SERVER}
+    assert shown
     logs_lead_to_traces(sink, asked)
     assert agent.complaints() == []
 

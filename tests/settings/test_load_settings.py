@@ -445,7 +445,7 @@ RULE = "[[sampling.rules]]\npath = '/a'\naction = 'drop'\n"
         ("[[sampling.rules]]\naction = 'drop'\ntag = '=x'", 3,
          "[[sampling.rules]] tag is '=x': expected name or name=value"),
         ("[[sampling.rules]]\naction = 'ratio'", 1,
-         "[[sampling.rules]] ratio is 'None': it is needed for action = \"ratio\""),
+         "[[sampling.rules]] ratio is not given: it is needed for action = \"ratio\""),
         ("[[sampling.rules]]\naction = 'drop'\nper_second = 5", 3,
          "[[sampling.rules]] per_second is 5.0: it goes with action = \"rate\""),
         ("[[sampling.rules]]\naction = 'keep'\nslow_ms = 5", 3,

@@ -16,7 +16,7 @@ from typing import Final
 from haproxy_telemetry.otlp.batch import BatchLimits
 from haproxy_telemetry.otlp.endpoint import read_grpc_url, read_http_url, read_insecure
 from haproxy_telemetry.otlp.signals import TRACES, Signal
-from haproxy_telemetry.otlp.tls import Tls, read_tls
+from haproxy_telemetry.otlp.tls import Tls, check_files, read_tls
 from haproxy_telemetry.otlp.variables import (
     MOST,
     Environ,
@@ -89,8 +89,15 @@ def read_otlp_settings(environ: Environ, signal: Signal = TRACES) -> OtlpSetting
         timeout_s=timeout_ms / 1000 if timeout_ms else None,  # "0 means no limit"
         budget_s=(budget_ms or MOST) / 1000,
         gzip=_compression(environ, signal),
-        tls=read_tls(environ, signal) if url.startswith("https:") else None,
+        tls=_tls(environ, signal, url),
     )
+
+
+def _tls(environ: Environ, signal: Signal, url: str) -> Tls | None:
+    if url.startswith("https:"):
+        return read_tls(environ, signal)
+    check_files(environ, signal)  # a mistake in them is one even where they decide nothing
+    return None
 
 
 def names_endpoint(environ: Environ, signal: Signal = TRACES) -> bool:

@@ -44,6 +44,12 @@ def read_tls(environ: Environ, signal: Signal) -> Tls:
     )
 
 
+def check_files(environ: Environ, signal: Signal) -> None:
+    """Refuse a variable that names no file, where nothing is encrypted and none is read."""
+    for suffix in ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY"):
+        _file(environ, signal, suffix)
+
+
 def system_authorities() -> bytes | None:
     """Return the system's authorities as one PEM text: OpenSSL's file, or all in its folder; ``None`` without."""
     paths = ssl.get_default_verify_paths()

@@ -27,7 +27,10 @@ class UnknownSettingError(SettingsError):
 
 
 class BadValueError(SettingsError):
-    """A value that is not of the type or outside the bounds; ``expected`` says what would be right."""
+    """A value that is not of the type or outside the bounds; ``expected`` says what would be right.
+
+    ``None`` is a value that is missing.
+    """
 
     def __init__(self, where: str, name: str, value: object, expected: str) -> None:
         super().__init__(where, name, value, expected)
@@ -37,7 +40,8 @@ class BadValueError(SettingsError):
         self.expected = expected
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.name} is {shown(self.value)}: {self.expected}"
+        is_what = "is not given" if self.value is None else f"is {shown(self.value)}"
+        return f"{self.where}: {self.name} {is_what}: {self.expected}"
 
 
 class ConflictError(SettingsError):
