@@ -30,6 +30,9 @@ TAGS = """
     args tag=str("http.request.header.x-absent") req.fhdr(x-absent)
     event on-frontend-http-request"""
 
+UNIQUE_ID = "    unique-id-format"
+"""Where the generated lines of a frontend begin."""
+
 Start = Callable[..., "Standard"]
 
 
@@ -56,7 +59,13 @@ class Standard:
 def standard(
     start_haproxy: StartHaproxy, start_agent: StartAgent, version: HaproxyVersion, origin: Origin, tmp_path: Path
 ) -> Start:
-    def start(settings: str = SETTINGS, env: Mapping[str, str] | None = None, profile: str = "standard") -> Standard:
+    def start(
+        settings: str = SETTINGS,
+        env: Mapping[str, str] | None = None,
+        profile: str = "standard",
+        tags: str = TAGS,
+        lines: str = "",
+    ) -> Standard:
         (tmp_path / "agent.toml").write_text(settings)
         port, records = free_port(), f"udp:{LOOPBACK}:{free_port()}"
         agent = start_agent("--config", str(tmp_path / "agent.toml"), "--records", records, env=env)
@@ -68,9 +77,12 @@ def standard(
             example=(f"{LOOPBACK}:{port}", f"{LOOPBACK}:{origin.port}"),
         )
         files = texts(chosen)
+        if hc.SPOE in files:  # a test machine may stop for longer than a request may wait
+            files[hc.SPOE] = files[hc.SPOE].replace("timeout processing 20ms", "timeout processing 1s")
         if profile == "standard":
-            files[hc.SPOE] = files[hc.SPOE].replace("\n    event on-frontend-http-request", TAGS)
-        config = files.pop(hc.PROXY).replace(
+            files[hc.SPOE] = files[hc.SPOE].replace("\n    event on-frontend-http-request", tags)
+        config = files.pop(hc.PROXY).replace(UNIQUE_ID, f"{lines}\n{UNIQUE_ID}", 1)
+        config = config.replace(
             "http-request set-header",
             "http-request return status 204 if { path /here }\n    http-request set-header",
             1,
@@ -193,6 +205,35 @@ def test_no_profile_lets_a_value_or_an_address_out(standard: Start, profile: str
     peers = {span.attributes.get("network.peer.address") for span in running.trace("/users/7").spans}
     assert peers <= {None, "127.0.0.0", "127.0.0.1"}
     assert b"s3cr3t" not in running.agent.exported()
+
+
+FORWARDED = (
+    ("x-forwarded-for", "203.0.113.9, 198.51.100.7"),
+    ("x-forwarded-proto", "HTTPS"),
+    ("x-forwarded-host", "Shop.example:444"),
+    ("x-forwarded-port", "443"),
+)
+
+
+@pytest.mark.parametrize("balancer", [LOOPBACK, "10.0.0.0/8"], ids=["believed", "a stranger"])
+def test_behind_another_proxy_its_headers_count_as_the_page_says(standard: Start, balancer: str) -> None:
+    """With the lines of docs/attributes.md themselves."""
+    section = (Path(__file__).parents[2] / "docs/attributes.md").read_text().split("## Behind another proxy")[1]
+    rules, tags = (block.strip("\n") for block in section.split("\n## ")[0].split("```")[1::2])
+    running = standard(
+        tags=f"\n{tags}\n    event on-frontend-http-request", lines=rules.replace("10.0.0.0/8", balancer)
+    )
+    names = ("client.address", "url.scheme", "server.address", "server.port", "network.peer.address")
+    ours = ("127.0.0.0", "http", "127.0.0.1", running.port, "127.0.0.0")
+    theirs = ("198.51.100.0", "https", "shop.example", 443, "127.0.0.0")
+    for path, headers, expected in [
+        ("/told", FORWARDED, theirs if balancer == LOOPBACK else ours),
+        ("/not-told", (), ours),
+    ]:
+        request(running.port, path, headers=headers)
+        server, client = running.spans(path)
+        assert tuple(server.attributes[name] for name in names) == expected
+        assert client.attributes["url.full"] == f"http://127.0.0.1:{running.port}{path}"
 
 
 HOSTILE = [
