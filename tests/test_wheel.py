@@ -43,6 +43,9 @@ def test_without_a_compiler_the_wheel_is_for_any_python_and_says_so(
     names = zipfile.ZipFile(wheel).namelist()
     assert "haproxy_telemetry/spop/connection.py" in names
     assert not [name for name in names if name.endswith(".so")]
+    static = PACKAGE / "viewer" / "static"  # the viewer's page, with the licences of its libraries
+    page = {f"haproxy_telemetry/{path.relative_to(PACKAGE)}" for path in static.rglob("*") if path.is_file()}
+    assert page <= set(names)
 
 
 def test_it_runs_as_it_was_asked_for() -> None:

@@ -199,9 +199,9 @@ def open_door(asked: AdminAddress | None) -> OwnDoor | None:
     try:
         return OwnDoor(bind(address.host, address.port), address.host)
     except OSError as error:
-        refused = CannotListenError(address, error)
         if asked is not None:
-            raise refused from error
+            raise CannotListenError(address, error, "name another with --admin HOST:PORT, or off") from error
+        refused = CannotListenError(address, error)
         _LOG.info("no pages about the agent: their default address cannot be had", extra=fields(error=refused))
         return None
 
@@ -214,7 +214,7 @@ def make_viewer(settings: Settings, environ: Mapping[str, str], stats: Stats) ->
     try:
         place = ViewerPlace(bind(asked.host, asked.port))
     except OSError as error:
-        raise CannotListenError(asked, error) from error
+        raise CannotListenError(asked, error, "name another with --viewer HOST:PORT") from error
     flags = viewer_flags(settings, takes_4318=only_viewer(settings.export.to, environ))
     return ViewerChild(place, flags, environ, stats)
 

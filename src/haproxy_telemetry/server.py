@@ -47,12 +47,12 @@ LINGER: Final = 0.5
 
 
 class CannotListenError(Exception):
-    """An address could not be listened on; says which, and why."""
+    """An address could not be listened on; says which, and why, and with ``fix`` what to do."""
 
-    def __init__(self, address: ListenAddress | RecordsAddress, error: OSError) -> None:
+    def __init__(self, address: ListenAddress | RecordsAddress, error: OSError, fix: str = "") -> None:
         self.address = address
         self.errno = error.errno
-        super().__init__(f"cannot listen on {address}: {_reason(error)}")
+        super().__init__(f"cannot listen on {address}: {_reason(error)}{fix and f'; {fix}'}")
 
 
 class _AddressTakenError(OSError):

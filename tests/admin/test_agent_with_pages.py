@@ -66,7 +66,8 @@ def test_a_busy_address_that_was_asked_for_is_an_error(tmp_path: Path) -> None:
         address = f"127.0.0.1:{other.getsockname()[1]}"
         with running(tmp_path, "--admin", address) as agent:
             assert agent.wait() == 1
-    assert agent.log == [f"haproxy-telemetry: cannot listen on {address}: another process listens there"]
+    fix = "name another with --admin HOST:PORT, or off"
+    assert agent.log == [f"haproxy-telemetry: cannot listen on {address}: another process listens there; {fix}"]
 
 
 def test_pages_end_where_the_agent_cannot_begin(tmp_path: Path) -> None:

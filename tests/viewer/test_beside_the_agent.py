@@ -182,7 +182,8 @@ def test_a_busy_address_is_an_error_that_names_it(tmp_path: Path) -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with running(tmp_path, "--viewer", address) as agent:
             assert agent.wait() == 1
-            assert f"cannot listen on {address}" in agent.log[-1]
+            why = "another process listens there; name another with --viewer"
+            assert f"cannot listen on {address}: {why}" in agent.log[-1]
 
 
 # The command

@@ -1,4 +1,4 @@
-"""The libraries of others are what their packages hold, and VENDOR.md says which; all of it is in the wheel."""
+"""The libraries of others are what their packages hold, and VENDOR.md says which."""
 
 from __future__ import annotations
 
