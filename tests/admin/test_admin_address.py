@@ -24,3 +24,13 @@ def test_an_address_off_or_not_set(text: str, meant: object) -> None:
 def test_anything_else_is_an_error_that_says_what_would_be_right(text: str) -> None:
     with pytest.raises(SettingsError, match=r"HOST:PORT, \[IPV6\]:PORT or off"):
         load_settings(None, {}, {"admin.listen": text})
+
+
+@pytest.mark.parametrize(("address", "workers"), [("127.0.0.1:7000", "1"), ("127.0.0.1:7002", "3")])
+def test_the_pages_are_never_on_the_port_of_spop(address: str, workers: str) -> None:
+    with pytest.raises(
+        SettingsError, match=f"--admin is '{address}', but listen is 127.0.0.1:7000: .*never on SPOP's port"
+    ):
+        load_settings(None, {}, {"admin.listen": address, "server.workers": workers})
+    assert load_settings(None, {}, {"admin.listen": "127.0.0.1:7003", "server.workers": workers})
+    assert load_settings(None, {}, {"admin.listen": "127.0.0.1:0", "listen": ("127.0.0.1:0",)})

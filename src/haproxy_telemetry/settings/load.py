@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from haproxy_telemetry.settings.address import ListenAddress, ListenError, worker_addresses
+from haproxy_telemetry.settings.address import ListenAddress, ListenError, TcpAddress, worker_addresses
 from haproxy_telemetry.settings.catalog import (
     BY_NAME,
     BY_VARIABLE,
@@ -367,11 +367,19 @@ def _check_together(settings: Settings, given: Mapping[str, Given]) -> None:
         raise _conflict(given, settings, "recorder.file", "server.workers", expected)
     if problem := _overlap(settings):
         raise _conflict(given, settings, "listen", "server.workers", problem)
+    if _for_spop(settings, settings.admin.listen):
+        raise _conflict(given, settings, "admin.listen", "listen", "the pages are never on SPOP's port; take another")
     if export.to == "file" and export.file is None:
         raise _conflict(given, settings, "export.to", "export.file", "a path is needed")
     file = given.get("export.file")
     if export.to != "file" and file is not None and file.where == COMMAND_LINE:
         raise _conflict(given, settings, "export.file", "export.to", "the path is used with --export file")
+
+
+def _for_spop(settings: Settings, address: object) -> bool:
+    """Say whether HAProxy is served at this address, by the agent or one of its workers."""
+    taken = (one for listen in settings.listen for one in worker_addresses(listen, settings.server.workers))
+    return isinstance(address, TcpAddress) and address.port != 0 and address in taken
 
 
 def _overlap(settings: Settings) -> str:
@@ -394,7 +402,8 @@ def _conflict(given: Mapping[str, Given], settings: Settings, name: str, other: 
     where = one.where if one else DEFAULT
     written = given[name].written if name in given else BY_NAME[name].label
     value = lookup(settings, other)
-    against = f"{BY_NAME[other].label} is {'not given' if value is None else value}"
+    shown = ", ".join(map(str, value)) if isinstance(value, tuple) else "not given" if value is None else value
+    against = f"{BY_NAME[other].label} is {shown}"
     return ConflictError(where, written, lookup(settings, name), against, expected)
 
 
