@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 TARGET := connection
 # The tests wait more than they work.
 JOBS ?= 4
+# Containers often set it. The tests start hundreds of agents, and each would compile all its modules again.
+unexport PYTHONDONTWRITEBYTECODE
 READY := $(VENV)/.ready
 # The compiled modules never lie beside their sources, where they would hide them.
 COMPILED := $(CURDIR)/build/compiled
