@@ -202,7 +202,7 @@ def sdk_value(value: AttributeValue) -> Any:
 
 
 def sdk_attributes(pairs: tuple[Attribute, ...]) -> dict[str, Any]:
-    return {shown(key): sdk_value(value) for key, value in pairs}
+    return {shown(key): [sdk_value(value)] if key.startswith(LIST_KEYS) else sdk_value(value) for key, value in pairs}
 
 
 def sdk_context(trace_id: bytes, span_id: bytes, *, remote: bool, state: bytes = b"") -> SpanContext:
