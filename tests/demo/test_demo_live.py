@@ -30,7 +30,7 @@ from haproxy_telemetry.demo.files import PROFILES, demo_files, options_of
 
 VERSIONS = haproxy_versions.discover().versions
 DEMO = [sys.executable, "-m", "haproxy_telemetry", "demo"]
-SECONDS = 50
+SECONDS = 100  # other demos may be starting
 
 pytestmark = [
     pytest.mark.skipif(not VERSIONS, reason="no HAProxy on this machine"),
@@ -81,8 +81,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
 def told_by(runs: Runs, version: str, profile: str) -> dict[str, Any]:
     """The object that a demo printed, which must say that all is well."""
     done = runs[version, profile].result(SECONDS)
+    assert done.stdout, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
-    assert (done.returncode, told["ok"], told["problems"]) == (0, True, []), done.stderr
+    assert (done.returncode, told["ok"], told.get("problems")) == (0, True, []), (told, done.stderr)
     return told
 
 
@@ -287,7 +288,7 @@ def test_busy_ports_get_the_next_free_ones_and_a_line(newest: str) -> None:
             pass
         done = once("--json", "--haproxy", newest)
     told = json.loads(done.stdout)
-    assert told["ok"]
+    assert told["ok"], (told, done.stderr)
     assert told["ports"]["agent"] != 7000
     assert f"port 7000 is busy: the agent is on {told['ports']['agent']} instead" in done.stderr
 
@@ -300,9 +301,9 @@ def test_without_records_no_trace_is_right_and_the_records_are_counted(newest: s
         f'#!/bin/sh\n[ "$SERVICE_NAME" = haproxy-2 ] && export RECORDS=127.0.0.1:9\nexec {newest} "$@"\n'
     )
     program.chmod(0o755)
-    done = once("--json", "--profile", "zero-wait", "--timeout", "1", "--haproxy", str(program))
+    done = once("--json", "--profile", "zero-wait", "--timeout", "3", "--haproxy", str(program))
     told = json.loads(done.stdout)
-    assert (done.returncode, told["ok"], told["records"]) == (1, False, {"taken": 6, "dropped": {}})
+    assert (done.returncode, told["ok"], told.get("records")) == (1, False, {"taken": 6, "dropped": {}}), done.stderr
     assert {problem["kind"] for problem in told["traces"][0]["problems"]} == {"parent-missing", "service-missing"}
     assert told["traces"][5]["ok"]
 
@@ -349,9 +350,9 @@ def test_a_broken_trace_is_told_and_fails(newest: str, tmp_path: Path) -> None:
         f'#!/bin/sh\n[ "$SERVICE_NAME$1" = haproxy-2-db ] && set -- -db -f {tmp_path}/haproxy.cfg\nexec {newest} "$@"\n'
     )
     program.chmod(0o755)
-    done = once("--json", "--profile", "detailed", "--timeout", "1", "--haproxy", str(program))
+    done = once("--json", "--profile", "detailed", "--timeout", "3", "--haproxy", str(program))
     told = json.loads(done.stdout)
-    assert (done.returncode, told["ok"]) == (1, False)
+    assert (done.returncode, told["ok"]) == (1, False), done.stderr
     kinds = {problem["kind"] for trace in told["traces"][:5] for problem in trace["problems"]}
     assert kinds == {"span-count", "span-unknown"}
     assert [trace["ok"] for trace in told["traces"]] == [False] * 5 + [True] * 2

@@ -42,7 +42,7 @@ TICK_SECONDS = 0.2
 MAX_DRAWN = 3  # traces in a tick; under a load test the others are counted
 START_TRIES = 3
 TOTALS_SECONDS = 2.0  # for the agent to say what it counted
-TURN_SECONDS = 20.0  # to wait for another demo that is starting
+TURN_SECONDS = 120.0  # to wait for others that are starting; going on without a turn, both would choose the same ports
 
 EXIT_OK, EXIT_BROKEN, EXIT_INTERRUPTED = 0, 1, 130
 

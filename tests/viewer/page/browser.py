@@ -102,7 +102,7 @@ def visit(browser: Browser, viewer: Running, size: tuple[int, int] = WIDE, schem
         locale="en-GB",
         has_touch=size == PHONE,
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)  # a busy machine needs more than ten seconds to show ten thousand spans
     visitor = Visit(context.new_page(), viewer)
     try:
         yield visitor
