@@ -40,7 +40,24 @@ spoe-message opentracing:backend
     args id=unique-id span=str("backend") child-of=str("request") finish=str("*")
     event on-backend-http-request
 """
-"""Two spans by two events of the request's side alone: the only ones for which 2.6 always keeps its time-outs."""
+"""Two spans by two events of the request's side alone."""
+
+ONE_EVENT = """\
+[otel]
+spoe-agent otel
+    messages opentracing:request
+    option var-prefix otel
+    option set-on-error err
+    timeout hello 500ms
+    timeout idle 20s
+    timeout processing 500ms
+    use-backend tracing-agent
+spoe-message opentracing:request
+    args id=unique-id traceparent=req.fhdr(traceparent) tracestate=req.fhdr(tracestate)
+    args span=str("request") tag=str("url.path") path finish=str("*")
+    event on-frontend-http-request
+"""
+"""One event a request: the only one for which 2.6 keeps `timeout processing` however busy the machine is."""
 
 NINE_SPANS = {
     "HAProxy session": "",
