@@ -191,18 +191,15 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(tmp_path: Path) -> None:
 
 
 class _Viewer(BaseHTTPRequestHandler):
-    """The two pages of the viewer's contract, with a trace that grows."""
+    """The two pages of the viewer's contract, with a trace that has grown by a span whenever it is asked for."""
 
     def do_GET(self) -> None:
         if self.path == "/api/viewer/live":
             self._head("text/event-stream")
-            for spans in (1, 2):
-                type(self).spans = spans
-                self.wfile.write(b'event: trace\nid: 1\ndata: {"traceId": "aa"}\n\n')
-                self.wfile.flush()
-                time.sleep(0.05)
+            self.wfile.write(b'event: trace\nid: 1\ndata: {"traceId": "aa"}\n\n' * 2)
             threading.Event().wait(PATIENCE)
         elif self.path == "/api/v3/traces/aa":
+            type(self).spans += 1
             self._head("application/json")
             times = {"startTimeUnixNano": "1", "endTimeUnixNano": "5"}
             found = [
