@@ -62,7 +62,7 @@ lock: $(READY) ## choose new versions for constraints.txt (it names versions and
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet uv
 	@$(BIN)/uv pip compile --quiet --upgrade --no-config --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-	    --extra demo --extra propagators --extra grpc --extra otel-config --extra viewer --extra speed --group dev --group peers --output-file constraints.txt pyproject.toml
+	    --extra demo --extra propagators --extra grpc --extra otel-config --extra viewer --group dev --group peers --output-file constraints.txt pyproject.toml
 	@! grep -nE '[a-z]+://|^-|@' constraints.txt
 
 clean: ## remove what the other targets made
