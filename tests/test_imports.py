@@ -132,7 +132,7 @@ MAY_IMPORT = {
     "viewer": {"logs", "otlp"},
     "terminal": set[str](),
     "watch": {"terminal"},
-    "demo": {"viewer", "terminal", "logs", "haproxyconfig", "haproxyprogram"},
+    "demo": {"viewer", "terminal", "logs", "settings", "haproxyconfig", "haproxyprogram"},
     "cli": {
         "replay",
         "stats",

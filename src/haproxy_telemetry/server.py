@@ -26,7 +26,7 @@ from haproxy_telemetry.clock import Clock
 from haproxy_telemetry.logs import fields
 from haproxy_telemetry.recorder.record import Recorder
 from haproxy_telemetry.session import Session
-from haproxy_telemetry.settings import ListenAddress, RecordsAddress, UnixAddress
+from haproxy_telemetry.settings import ADDRESS_TAKEN, ListenAddress, RecordsAddress, UnixAddress
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.server")
 
@@ -286,7 +286,7 @@ def check_path(path: Path, kind: int) -> None:
             raise _AddressTakenError(errno.EACCES, "there is a socket of that name that others may not use") from None
         except OSError:  # busy (its backlog is full), or of another type: it lives
             pass
-    raise _AddressTakenError(errno.EADDRINUSE, "another process listens there")
+    raise _AddressTakenError(errno.EADDRINUSE, ADDRESS_TAKEN)
 
 
 def _reason(error: OSError) -> str:
@@ -294,7 +294,7 @@ def _reason(error: OSError) -> str:
     if isinstance(error, _AddressTakenError | socket.gaierror):
         return error.strerror or str(error)
     if error.errno == errno.EADDRINUSE:
-        return "another process listens there"
+        return ADDRESS_TAKEN
     if error.errno in (errno.EADDRNOTAVAIL, None):  # asyncio from 3.12 on leaves the number out for this one
         return "this machine has no such address"
     return os.strerror(error.errno).lower()

@@ -175,3 +175,13 @@ def test_the_launcher_does_not_outlive_a_parent_that_is_gone_before_it_began() -
 )
 def test_a_port_that_somebody_else_took_is_recognized(line: str) -> None:
     assert ChildDiedError("haproxy-1", 1, [line]).port_taken
+
+
+async def test_an_agent_that_finds_its_port_taken_is_recognized() -> None:
+    """Seen once between two programs that started at the same time: its words are its own, not the system's."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        agent = [PYTHON, "-m", "haproxy_telemetry", "serve", "--admin", "off"]
+        listen = ["--listen", f"127.0.0.1:{taken.getsockname()[1]}"]
+        with pytest.raises(ChildDiedError) as caught:
+            await hold(lambda children: children.start("agent", [*agent, *listen], os.environ))
+    assert caught.value.port_taken, caught.value

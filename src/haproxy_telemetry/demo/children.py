@@ -16,9 +16,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from haproxy_telemetry.settings import ADDRESS_TAKEN
+
 TAIL_LINES = 12
 LINE_BYTES = 64 * 1024
 STOP_SECONDS = 4.0
+
+_TAKEN = ("in use", "cannot bind", ADDRESS_TAKEN)  # as the system, HAProxy and the agent say it
 
 Echo = Callable[[str, str], None]  # the child's name, one line of its output
 
@@ -38,7 +42,7 @@ class ChildDiedError(Exception):
     def port_taken(self) -> bool:
         """Somebody was faster between the choice of the port and its use."""
         text = " ".join(self.tail).lower()
-        return "in use" in text or "cannot bind" in text
+        return any(words in text for words in _TAKEN)
 
 
 class StartTimeoutError(Exception):

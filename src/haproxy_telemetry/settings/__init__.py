@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from haproxy_telemetry.settings.address import (
+    ADDRESS_TAKEN,
     AdminAddress,
     ListenAddress,
     ListenError,
@@ -39,6 +40,7 @@ from haproxy_telemetry.settings.model import (
 )
 
 __all__ = [
+    "ADDRESS_TAKEN",
     "AdminAddress",
     "AdminSettings",
     "BadFileError",

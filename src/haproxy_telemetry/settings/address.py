@@ -16,6 +16,8 @@ FORMS = "HOST:PORT, [IPV6]:PORT or unix:/absolute/path"
 ADMIN_FORMS = "HOST:PORT, [IPV6]:PORT or off"
 RECORDS_FORMS = "udp:HOST:PORT, udp:[IPV6]:PORT or unix:/absolute/path"
 MAX_PORT = 65535
+ADDRESS_TAKEN = "another process listens there"
+"""Why an address cannot be listened on, in the agent's words: the demo knows it by them."""
 MAX_UNIX_PATH = 107  # sun_path of Linux holds 108 bytes, the last one is the terminating NUL
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*")
