@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Page, Request, sync_playwright
 
 from viewer.running import Running
 
@@ -69,6 +70,15 @@ class Visit:
         assert self.complaints == []
         host = f"127.0.0.1:{self.viewer.port}"
         assert [url for url in self.requests if urlsplit(url).netloc != host and not url.startswith("data:")] == []
+
+    def box(self, selector: str) -> FloatRect:
+        """Return where an element is, once it is laid out: a chart that is attached has no place for a moment."""
+        element = self.page.locator(selector).first
+        deadline = time.monotonic() + 30
+        while (box := element.bounding_box()) is None:
+            assert time.monotonic() < deadline, f"{selector} is nowhere"
+            element.wait_for(state="visible")
+        return box
 
     def texts(self, selector: str) -> list[str]:
         """Return what is to be read in each element, with single spaces."""

@@ -103,9 +103,7 @@ def test_on_a_phone_the_details_leave_their_span_in_sight(at: Visits, demo: Demo
     page = at(demo.viewer, size=PHONE).go(f"/trace/{demo.ids['standard GET /error']}", wait=".row[id]")
     page.page.locator(".row[id]", has_text="render").tap()
     page.page.locator(".details").wait_for()
-    row, details = page.page.locator(".row.selected").bounding_box(), page.page.locator(".details").bounding_box()
-    assert row is not None
-    assert details is not None
+    row, details = page.box(".row.selected"), page.box(".details")
     assert 0 <= row["y"] <= row["y"] + row["height"] <= details["y"] + 1
     page.page.get_by_role("button", name="Close the details").tap()
     assert page.page.locator(".details").count() == 0

@@ -102,9 +102,7 @@ def test_the_keyboard_goes_through_the_list(page: Visit) -> None:
 
 def test_a_click_into_the_scatter_opens_the_nearest_trace(page: Visit) -> None:
     page.go("/search?service=haproxy-1&max=1ms", wait=".u-over")
-    over = page.page.locator(".u-over")
-    box = over.bounding_box()
-    assert box is not None
+    box = page.box(".u-over")
     # Two traces: one at the left end, one at the right. Which heights they have is the scale's business.
     for y in range(4, int(box["height"]), 12):
         page.page.mouse.move(box["x"] + box["width"] * 0.05, box["y"] + y)
@@ -118,8 +116,7 @@ def test_a_click_into_the_scatter_opens_the_nearest_trace(page: Visit) -> None:
 
 def test_a_drag_over_the_scatter_keeps_its_time(page: Visit) -> None:
     page.go("/", wait=".u-over")
-    box = page.page.locator(".u-over").bounding_box()
-    assert box is not None
+    box = page.box(".u-over")
     page.page.mouse.move(box["x"] + 2, box["y"] + 40)
     page.page.mouse.down()
     page.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 40, steps=4)

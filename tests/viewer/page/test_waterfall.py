@@ -147,8 +147,7 @@ def test_the_keyboard_walks_folds_and_unfolds(page: Visit, demo: Demo) -> None:
 def test_a_drag_over_the_minimap_zooms_and_a_key_goes_back(page: Visit, demo: Demo) -> None:
     page.go(f"/trace/{demo.ids['standard GET /']}", wait=".row[id]")
     whole = page.texts(".tick")
-    box = page.page.locator(".minimap").bounding_box()
-    assert box is not None
+    box = page.box(".minimap")
     page.page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 20)
     page.page.mouse.down()
     page.page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 20, steps=3)
