@@ -33,6 +33,8 @@ def test_what_haproxy_sent_is_counted_and_nothing_of_it_is_a_label(tmp_path: Pat
         peer.ask(*frames)
         peer.ask(made(3, message((b"id", b"MARKED"), (b"MARKED", b"MARKED"), name=b"opentracing:MARKED"), b"\x51\1"))
         wait_for(lambda: value(ask(address, "/metrics")[2], "spans_exported_total") > 0, "export")
+        # An answer is written before its time is noted, and the pages are another thread's.
+        wait_for(lambda: value(ask(address, "/metrics")[2], "ack_seconds_count") > len(frames), "the last ACK's time")
         page = ask(address, "/metrics")[2]
         assert value(page, "frames_answered_total") == value(page, "ack_seconds_count") == len(frames) + 1
         assert value(page, "ack_seconds_sum") > 0
