@@ -16,7 +16,7 @@ UNSAMPLED = UPSTREAM[:-2] + b"00"
 
 def start(key: bytes = b"an-id") -> Told:
     begun = StreamStart(key, GOOD.identity, GOOD.request, GOOD.start_ns)
-    return Told(key, begun.identity, b"", (), (), begun, ())
+    return Told(key, begun.identity, b"", (), (), [], begun, ())
 
 
 class Streams:

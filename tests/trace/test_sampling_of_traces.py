@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from laboratory import Laboratory, say
 from streams import GOOD, MS, START, UPSTREAM
@@ -9,9 +11,9 @@ from streams import GOOD, MS, START, UPSTREAM
 from haproxy_telemetry.sampling import Action, Rule, Sampler, Sampling, Tail
 from haproxy_telemetry.sampling.thresholds import NEVER, threshold_of
 from haproxy_telemetry.spop import Message, Value
-from haproxy_telemetry.trace.instructions import Block, Told, Unwritten
+from haproxy_telemetry.trace.instructions import Block, Told, Values
 from haproxy_telemetry.trace.live import TraceLimits
-from haproxy_telemetry.trace.spans import Attribute, FinishedTrace
+from haproxy_telemetry.trace.spans import FinishedTrace
 from haproxy_telemetry.trace.stream import EndOfStream, Identity
 
 TRACE, SPAN_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -127,33 +129,19 @@ def test_by_default_the_tracestate_is_left_alone() -> None:
     assert propagation.tracestate == state(it.trace) == b"a=1,ot=th:8;x:1"
 
 
-class Asked(Unwritten):
-    """Attributes that count how often they were asked for."""
-
-    def __init__(self) -> None:
-        self.times = 0
-
-    def write(self) -> tuple[Attribute, ...]:
-        self.times += 1
-        return ((b"k", b"v"),)
-
-
 @pytest.mark.parametrize(
-    ("sampling", "finished", "times"), [(NOBODY, 0, 0), (Sampler(), 1, 1)], ids=["unsampled", "sampled"]
+    ("sampling", "finished", "kept"), [(Sampler(False, NEVER), 0, 0), (Sampler(), 1, 1)], ids=["unsampled", "sampled"]
 )
-def test_attributes_are_put_together_once_and_only_of_traces_that_leave(
-    sampling: Sampler, finished: int, times: int
-) -> None:
-    it, attributes = lab(Sampling(sampling)), Asked()
-    block = Block(b"A", (), attributes, (), (), (b"*",), (), False)
-    told = [Told(b"a stream", None, b"", (block,), ())]
-    it.assembler.propagate(told, it.now)
-    it.assembler.apply(told, 100, it.now)
-    traces = it.assembler.take_finished()
-    assert (len(traces), attributes.times) == (finished, times)
-    assert [dict(trace.spans[0].attributes)[b"k"] for trace in traces] == [b"v"] * finished
-    assert block.attributes == block.attributes == ((b"k", b"v"),)
-    assert attributes.times == 1
+def test_what_is_said_is_kept_only_of_traces_that_may_leave(sampling: Sampler, finished: int, kept: int) -> None:
+    it = lab(Sampling(sampling))
+    it.notify(say(caller("01"), SPAN))
+    values: Values = [b"v"]
+    block = Block(b"A", (), ((b"k", 0),), (), (), (), (), False)
+    others = sys.getrefcount(values)
+    it.assembler.apply([Told(b"stream-1", None, b"", (block,), (), values)], 100, it.now)
+    assert sys.getrefcount(values) - others == kept
+    it.notify(say(END))
+    assert [trace.spans[0].attributes for trace in it.finished] == [((b"k", b"v"),)] * finished
 
 
 # Rules

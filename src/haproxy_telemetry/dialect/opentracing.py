@@ -24,8 +24,9 @@ from haproxy_telemetry.trace.instructions import (
     Problem,
     Reference,
     Told,
+    Values,
 )
-from haproxy_telemetry.trace.spans import Attribute, AttributeValue
+from haproxy_telemetry.trace.spans import AttributeValue
 from haproxy_telemetry.trace.stream import Identity
 
 PREFIX: Final = b"opentracing:"
@@ -78,13 +79,14 @@ class OpenTracingReader:
         self._headers: list[tuple[bytes, bytes]] = []
         # the open block
         self._blocks: list[Block] = []
+        self._values: Values = []
         self._span: bytes | None = None
         self._block_open = False
         self._touched = False  # some argument followed span=
         self._references: list[Reference] = []
-        self._attributes: list[Attribute] = []
-        self._log: list[Attribute] = []
-        self._baggage: list[tuple[bytes, bytes]] = []
+        self._attributes: list[tuple[bytes, int]] = []
+        self._log: list[tuple[bytes, int]] = []
+        self._baggage: list[tuple[bytes, int]] = []
         self._finishes: list[bytes] = []
         self._marks: list[bytes] = []
         self._current = False  # some argument has spoken about the block's span
@@ -171,10 +173,12 @@ class OpenTracingReader:
                     self._baggage_header,
                     tuple(self._blocks),
                     marks,
+                    self._values,
                 )
             )
         self._key = None
         self._blocks = []
+        self._values = []
         self._finishes = []
         self._marks = []
         self._caller = self._tracestate = self._baggage_header = self._upstream = self._untrusted = b""
@@ -294,13 +298,17 @@ class OpenTracingReader:
 
     def _pair(self, name: bytes, key: bytes, values: list[Value]) -> None:
         if name == b"baggage":
-            self._baggage.append((key, self._concatenated(values)))
+            self._place(self._baggage, key, self._concatenated(values))
         elif name == b"log":
-            self._log.append((key, self._concatenated(values)))
+            self._place(self._log, key, self._concatenated(values))
         else:
             value = self._tag_value(values)
-            if value is not None:
-                self._attributes.append((key, value))
+            if value is not None or not self._strict:  # strictly, a block that says nothing creates nothing
+                self._place(self._attributes, key, value)
+
+    def _place(self, places: list[tuple[bytes, int]], key: bytes, value: AttributeValue | None) -> None:
+        places.append((key, len(self._values)))
+        self._values.append(value)
 
     def _tag_value(self, values: list[Value]) -> AttributeValue | None:
         for value in values:

@@ -15,10 +15,10 @@ from typing import Final, final
 
 from haproxy_telemetry.dialect import opentracing
 from haproxy_telemetry.dialect.translate import translate
-from haproxy_telemetry.dialect.values import as_attribute, as_attribute_of_one, as_joined_text, as_text
+from haproxy_telemetry.dialect.values import as_attribute_of_one, as_joined_text, as_text
 from haproxy_telemetry.spop import Binary, Message, Value
-from haproxy_telemetry.trace.instructions import Block, Told, Unwritten
-from haproxy_telemetry.trace.spans import Attribute, AttributeValue
+from haproxy_telemetry.trace.instructions import Told, Values
+from haproxy_telemetry.trace.spans import AttributeValue
 from haproxy_telemetry.trace.stream import Identity
 
 _MARKER_SIZE: Final = 12
@@ -40,88 +40,37 @@ class _CannotSayError(Exception):
 
 
 @final
-class _Place:
-    """One or several values that become one: ``first`` of them, ``count`` in number; a constant if that is 0."""
+class _Source:
+    """Where a value of what is told comes from: ``count`` of the payload's from ``first`` on, ``plain`` if that is 0.
 
-    __slots__ = ("count", "first", "key", "plain")
+    ``text``: as text, whatever its type.
+    """
 
-    def __init__(self, key: bytes, plain: AttributeValue | None, first: int, count: int) -> None:
-        self.key = key
+    __slots__ = ("count", "first", "plain", "text")
+
+    def __init__(self, plain: AttributeValue | None, first: int, count: int, text: bool) -> None:
         self.plain = plain
         self.first = first
         self.count = count
+        self.text = text
 
-
-@final
-class _Attributes(Unwritten):
-    """The attributes of one block of one payload."""
-
-    __slots__ = ("_places", "_values")
-
-    def __init__(self, places: list[_Place], values: list[Value]) -> None:
-        self._places = places
-        self._values = values
-
-    def write(self) -> tuple[Attribute, ...]:
-        """Put every value in its place; NULL is no attribute."""
-        attributes: list[Attribute] = []
-        for place in self._places:
-            if place.count == 1:
-                value = as_attribute_of_one(self._values[place.first])
-            elif place.count:
-                value = as_attribute(self._values[place.first : place.first + place.count])
-            else:
-                value = place.plain
-            if value is not None:
-                attributes.append((place.key, value))
-        return tuple(attributes)
-
-
-@final
-class _BlockScript:
-    """A block whose attributes, log or baggage have values; all else is that of ``block``."""
-
-    __slots__ = ("attributes", "baggage", "block", "log")
-
-    def __init__(self, block: Block) -> None:
-        self.block = block
-        self.attributes = [_place(key, value) for key, value in block.attributes]
-        self.log = [_place(key, value) for key, value in block.log]
-        self.baggage = [_place(key, value) for key, value in block.baggage]
-
-    def varies(self) -> bool:
-        """Say whether there is anything to put in."""
-        return any(place.count for places in (self.attributes, self.log, self.baggage) for place in places)
-
-    def say(self, values: list[Value]) -> Block:
-        """Return the block with these values."""
-        block = self.block
-        return Block(
-            block.span,
-            block.references,
-            _Attributes(self.attributes, values) if self.attributes else (),
-            tuple([_said(place, values) for place in self.log]) if self.log else (),
-            tuple([_said(place, values) for place in self.baggage]) if self.baggage else (),
-            block.finishes,
-            block.marks,
-            block.response_side,
-        )
-
-
-def _said(place: _Place, values: list[Value]) -> tuple[bytes, bytes]:
-    if not place.count:
-        assert isinstance(place.plain, bytes)
-        return place.key, place.plain
-    if place.count == 1:
-        return place.key, as_text(values[place.first])
-    return place.key, as_joined_text(values[place.first : place.first + place.count])
+    def value(self, values: list[Value]) -> AttributeValue | None:
+        """Return it; NULL is no attribute."""
+        if self.count == 1:
+            value = values[self.first]
+            if type(value) is bytes:
+                return value
+            return as_text(value) if self.text else as_attribute_of_one(value)
+        if self.count:
+            return as_joined_text(values[self.first : self.first + self.count])
+        return self.plain
 
 
 @final
 class _ToldScript:
     """What one message tells of one stream."""
 
-    __slots__ = ("_baggage", "_blocks", "_constant", "_fields", "_headers", "_key", "_marks")
+    __slots__ = ("_baggage", "_blocks", "_fields", "_headers", "_key", "_marks", "_sources")
 
     def __init__(self, told: Told) -> None:
         self._key = _value(told.key)
@@ -131,22 +80,32 @@ class _ToldScript:
         if told.identity is None:
             self._fields = []
         self._baggage = _value(told.baggage) if told.baggage else -1
-        scripts = [_BlockScript(block) for block in told.blocks]
-        self._blocks = scripts if any(script.varies() for script in scripts) else []
-        self._constant = told.blocks
+        self._blocks = told.blocks
         self._marks = told.marks
+        texts: set[int] = set()
+        for block in told.blocks:
+            if any(_SALT in key for key, _ in block.attributes + block.log + block.baggage):
+                raise _CannotSayError
+            texts.update(number for _, number in block.log + block.baggage)
+        self._sources = [_source(value, number in texts) for number, value in enumerate(told.values)]
 
     def say(self, values: list[Value]) -> Told | None:
         """Return what is told with these values, ``None`` without an id."""
-        key = as_text(values[self._key])
+        key = values[self._key]
+        if type(key) is not bytes:
+            key = as_text(key)
         if not key:
             return None
+        said: Values = []
+        for source in self._sources:
+            said.append(source.value(values))
         return Told(
             key,
             self._identity(values) if self._fields else None,
             as_text(values[self._baggage]) if self._baggage >= 0 else b"",
-            tuple([script.say(values) for script in self._blocks]) if self._blocks else self._constant,
+            self._blocks,
             self._marks,
+            said,
         )
 
     def _identity(self, values: list[Value]) -> Identity | None:
@@ -231,21 +190,19 @@ def _marker(number: int) -> bytes:
     return _SALT + b"%03d" % number
 
 
-def _place(key: bytes, value: AttributeValue) -> _Place:
-    if _SALT in key:
-        raise _CannotSayError
+def _source(value: AttributeValue | None, text: bool) -> _Source:
     if not isinstance(value, bytes) or _SALT not in value:
-        return _Place(key, value, 0, 0)
+        return _Source(value, 0, 0, text)
     count = len(value) // _MARKER_SIZE
     first = int(value[len(_SALT) : _MARKER_SIZE])
     if value != b"".join([_marker(number) for number in range(first, first + count)]):
         raise _CannotSayError
-    return _Place(key, None, first, count)
+    return _Source(None, first, count, text)
 
 
 def _value(text: bytes) -> int:
     """Return which value a text is."""
-    place = _place(b"", text)
-    if place.count != 1:
+    source = _source(text, True)
+    if source.count != 1:
         raise _CannotSayError
-    return place.first
+    return source.first

@@ -64,7 +64,7 @@ def read(message: Message, problems: list[Problem]) -> Told | None:
         problems.append(missing if key is None else Problem("id_null", b"id", ID_NULL_HINT))
         return None
     start = _start(key, facts)
-    return Told(key, start.identity, b"", (), (), start, tuple(attributes))
+    return Told(key, start.identity, b"", (), (), [], start, tuple(attributes))
 
 
 def _end_run(run: list[Value] | None, attributes: list[Attribute]) -> None:

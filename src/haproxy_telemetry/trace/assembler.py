@@ -36,6 +36,8 @@ from haproxy_telemetry.trace.instructions import (
     Propagation,
     Reference,
     Told,
+    Values,
+    placed,
 )
 from haproxy_telemetry.trace.live import LiveTrace, OpenSpan, TraceLimits
 from haproxy_telemetry.trace.opentracing import apply_log, apply_tag
@@ -157,7 +159,9 @@ class Assembler:
             if told.baggage or told.identity is not None:
                 self._adopt_baggage(trace, told)
             for block in told.blocks:
-                for name, value in block.baggage:
+                for name, number in block.baggage:
+                    value = told.values[number]
+                    assert isinstance(value, bytes)
                     self._carry(trace, name, value)
         return trace
 
@@ -276,11 +280,9 @@ class Assembler:
 
     def _carry_out(self, trace: LiveTrace, told: Told, now: int) -> bool:
         """Do one message's blocks; ``False`` where strict mode gives up the rest of the frame."""
-        if trace.sampled and trace.deferred:
-            self._catch_up(trace)
         for block in told.blocks:
             marked = self._marked(trace, block) if block.marks else None
-            if block.span is not None and not self._speak(trace, block, now):
+            if block.span is not None and not self._speak(trace, block, told.values, now):
                 trace.marks.extend((*block.marks, *block.finishes))
                 return False
             if marked is not None:
@@ -305,8 +307,8 @@ class Assembler:
         trace.start = trace.start or start
         trace.attributes.update(shown_tags(self._conventions.privacy, told.attributes))
 
-    def _speak(self, trace: LiveTrace, block: Block, now: int) -> bool:
-        """Create the block's span or find it, and set what is said of it."""
+    def _speak(self, trace: LiveTrace, block: Block, values: Values, now: int) -> bool:
+        """Create the block's span or find it, and keep what is said of it."""
         assert block.span is not None
         span = trace.open.get(block.span)
         if span is None:
@@ -316,10 +318,8 @@ class Assembler:
             span = self._start(trace, block, now)
             if span is None:
                 return False
-        if trace.sampled:
-            self._describe(trace, span, block, now)
-        elif block.may_describe() and self._may_leave(trace):
-            trace.deferred.append((span, block, now))
+        if block.describes and (trace.sampled or self._may_leave(trace)):
+            trace.sayings.append((span, block, values, now))
         return True
 
     def _may_leave(self, trace: LiveTrace) -> bool:
@@ -327,11 +327,11 @@ class Assembler:
         pending = trace.decision is not None and trace.decision.pending
         return self.sampling.rescues or pending or not (trace.remote_span_id or trace.made_by_haproxy)
 
-    def _catch_up(self, trace: LiveTrace) -> None:
-        """Describe the spans after all."""
-        for span, block, then in trace.deferred:
-            self._describe(trace, span, block, then)
-        trace.deferred.clear()
+    def _describe_all(self, trace: LiveTrace) -> None:
+        """Set on the spans what was said of them."""
+        for span, block, values, then in trace.sayings:
+            self._describe(trace, span, block, values, then)
+        trace.sayings.clear()
 
     def _start(self, trace: LiveTrace, block: Block, now: int) -> OpenSpan | None:
         """Start the block's span under its first child-of reference, else under its first reference."""
@@ -388,9 +388,11 @@ class Assembler:
             self._stats.count("links_dropped", "span_full", len(targets) - self._limits.max_links)
         return tuple(targets[: self._limits.max_links])
 
-    def _describe(self, trace: LiveTrace, span: OpenSpan, block: Block, now: int) -> None:
-        for tag in block.attributes:
-            key, value = tag
+    def _describe(self, trace: LiveTrace, span: OpenSpan, block: Block, values: Values, now: int) -> None:
+        for key, number in block.attributes:
+            value = values[number]
+            if value is None:
+                continue
             if key == SERVICE and isinstance(value, bytes):
                 trace.service = value
                 continue
@@ -399,10 +401,10 @@ class Assembler:
                 shown = shown_tag(self._conventions.privacy, key, value)
                 if shown is None:
                     continue
-                tag = (key, shown)
-            if not apply_tag(span, tag, self._limits.max_attributes):
+                value = shown
+            if not apply_tag(span, (key, value), self._limits.max_attributes):
                 self._stats.count("attributes_dropped", "span_full")
-        if block.log and not apply_log(span, block.log, now, self._limits.max_events):
+        if block.log and not apply_log(span, placed(block.log, values), now, self._limits.max_events):
             self._stats.count("events_dropped", "span_full")
 
     # Ends
@@ -498,16 +500,15 @@ class Assembler:
         """Let the trace leave if sampling keeps it; what is not kept is never built, but its end counts."""
         if not trace.spans and trace.start is None and trace.end is None:
             return
-        if trace.deferred and trace.end is None and self.sampling.rescues:
-            self._catch_up(trace)  # the spans themselves say how it ended
+        if trace.sampled or (trace.end is None and self.sampling.rescues):
+            self._describe_all(trace)  # the spans themselves may have to say how it ended
         reason = decide_at_end(self.sampling, trace, now)
         if reason:
             self._stats.count("traces_dropped", reason)
             if trace.end is not None:
                 self._ended.append(ended_stream(trace, trace.end, None, False, now, self._conventions))
             return
-        if trace.deferred:
-            self._catch_up(trace)
+        self._describe_all(trace)
         finished = finished_trace(trace, self._ids, self._limits.phases, self._conventions)
         if finished is not None:
             if trace.end is not None:
@@ -544,6 +545,8 @@ class Assembler:
 
     def _cut_short(self, trace: LiveTrace, reason: str, now: int) -> None:
         """Let a trace go as what it is: incomplete, unless its record is there."""
+        if trace.sampled:
+            self._describe_all(trace)
         if trace.end is None and (trace.cut_short() or trace.start is not None):
             self._stats.count("traces_incomplete", reason)
         self._remove(trace, now)

@@ -11,7 +11,7 @@ from typing import Final
 
 from haproxy_telemetry.sampling import Ending, Facts, Given, Sampling, with_threshold
 from haproxy_telemetry.trace.http import server_outcome, split_target, termination_of
-from haproxy_telemetry.trace.instructions import Told
+from haproxy_telemetry.trace.instructions import Told, placed
 from haproxy_telemetry.trace.live import LiveTrace
 from haproxy_telemetry.trace.spans import FLAG_SAMPLED, STATUS_ERROR, Attribute, AttributeValue
 from haproxy_telemetry.trace.stream import EndOfStream, Request
@@ -114,8 +114,9 @@ def _learn(sampling: Sampling, facts: Facts, told: Told) -> None:
         _learn_request(facts, told.start.request)
         _learn_tags(sampling, facts, told.attributes)
     for block in told.blocks:
-        _learn_tags(sampling, facts, block.attributes)
-        _learn_attributes(facts, block.attributes)
+        attributes = placed(block.attributes, told.values)
+        _learn_tags(sampling, facts, attributes)
+        _learn_attributes(facts, attributes)
 
 
 def _learn_request(facts: Facts, request: Request) -> None:

@@ -6,9 +6,9 @@ reference to the connection that they came from, so the answer to HAProxy can le
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, final
+from typing import Final, NamedTuple, TypeAlias, final
 
-from haproxy_telemetry.trace.spans import Attribute
+from haproxy_telemetry.trace.spans import Attribute, AttributeValue
 from haproxy_telemetry.trace.stream import Identity, StreamStart
 
 CHILD_OF: Final = 0
@@ -18,6 +18,23 @@ ALL_SPANS: Final = b"*"
 REQUEST_SPANS: Final = b"*req*"
 RESPONSE_SPANS: Final = b"*res*"
 """The names that ``finish`` understands beside those of spans; ``b""`` is the block's own span."""
+
+
+Values: TypeAlias = list[AttributeValue | None]
+"""What a message says, in its order; ``None`` (NULL on the wire) is no attribute. Not changed once it is made."""
+
+Places: TypeAlias = tuple[tuple[bytes, int], ...]
+"""Keys, each with the number of its value."""
+
+
+def placed(places: Places, values: Values) -> list[Attribute]:
+    """Return the attributes that have a value."""
+    attributes: list[Attribute] = []
+    for key, number in places:
+        value = values[number]
+        if value is not None:
+            attributes.append((key, value))
+    return attributes
 
 
 @final
@@ -40,61 +57,50 @@ class Reference:
         return f"Reference({self.kind}, {self.span!r})"
 
 
-class Unwritten:
-    """Attributes that are put together when somebody asks: of a trace that is not sampled mostly nobody does."""
-
-    __slots__ = ()
-
-    def write(self) -> tuple[Attribute, ...]:
-        """Return them; called once."""
-        return ()
-
-
 @final
 class Block:
     """One span's part of a message: create it or speak to it, then finish what is named.
 
-    ``span`` is ``None`` where only ``finishes`` are asked for. ``marks`` are finishes too, of spans that are open
-    before this block does anything (strict). ``response_side`` says on which side of the
-    stream a span that starts here belongs, for ``*req*`` and ``*res*``.
+    ``span`` is ``None`` where only ``finishes`` are asked for. ``attributes``, ``log`` and ``baggage`` are keys with
+    the numbers of their values in :attr:`Told.values`. ``marks`` are finishes too, of spans that are open before this
+    block does anything (strict). ``response_side`` says on which side of the stream a span that starts here belongs,
+    for ``*req*`` and ``*res*``. ``describes``: there are attributes or a log.
+
+    Made once for all messages that are alike but for their values.
     """
 
     __slots__ = (
-        "_attributes", "_unwritten", "baggage", "finishes", "log", "marks", "references", "response_side", "span",
-    )  # fmt: skip
+        "attributes",
+        "baggage",
+        "describes",
+        "finishes",
+        "log",
+        "marks",
+        "references",
+        "response_side",
+        "span",
+    )
 
     def __init__(
         self,
         span: bytes | None,
         references: tuple[Reference, ...],
-        attributes: tuple[Attribute, ...] | Unwritten,
-        log: tuple[Attribute, ...],
-        baggage: tuple[tuple[bytes, bytes], ...],
+        attributes: Places,
+        log: Places,
+        baggage: Places,
         finishes: tuple[bytes, ...],
         marks: tuple[bytes, ...],
         response_side: bool,
     ) -> None:
         self.span = span
         self.references = references
-        self._attributes: tuple[Attribute, ...] = () if isinstance(attributes, Unwritten) else attributes
-        self._unwritten = attributes if isinstance(attributes, Unwritten) else None
+        self.attributes = attributes
         self.log = log
         self.baggage = baggage
         self.finishes = finishes
         self.marks = marks
         self.response_side = response_side
-
-    @property
-    def attributes(self) -> tuple[Attribute, ...]:
-        """What is set on the span."""
-        if self._unwritten is not None:
-            self._attributes = self._unwritten.write()
-            self._unwritten = None
-        return self._attributes
-
-    def may_describe(self) -> bool:
-        """Say whether there may be attributes or a log, without putting any together."""
-        return self._unwritten is not None or bool(self._attributes) or bool(self.log)
+        self.describes = bool(attributes or log)
 
     def _all(self) -> tuple[object, ...]:
         said = (self.span, self.references, self.attributes, self.log, self.baggage)
@@ -115,12 +121,13 @@ class Told:
     """What one message says about one stream, whose name is ``key`` (HAProxy's ``unique-id``).
 
     ``marks`` are spans to be finished together with the stream's next block, whenever it comes. ``start`` is
-    there when the message tells the stream as a whole, with ``attributes`` of its own.
+    there when the message tells the stream as a whole, with ``attributes`` of its own. ``values`` are those that the
+    blocks speak of.
 
-    Not changed once it is made; blocks are shared by all messages that say the same.
+    Not changed once it is made; blocks are shared by all messages that are alike.
     """
 
-    __slots__ = ("attributes", "baggage", "blocks", "identity", "key", "marks", "start")
+    __slots__ = ("attributes", "baggage", "blocks", "identity", "key", "marks", "start", "values")
 
     def __init__(
         self,
@@ -129,9 +136,11 @@ class Told:
         baggage: bytes,
         blocks: tuple[Block, ...],
         marks: tuple[bytes, ...],
+        values: Values,
         start: StreamStart | None = None,
         attributes: tuple[Attribute, ...] = (),
     ) -> None:
+        self.values = values
         self.key = key
         self.identity = identity
         self.baggage = baggage
@@ -141,13 +150,14 @@ class Told:
         self.attributes = attributes
 
     def _all(self) -> tuple[object, ...]:
-        return (self.key, self.identity, self.baggage, self.blocks, self.marks, self.start, self.attributes)
+        told = (self.key, self.identity, self.baggage, self.blocks, self.marks, self.values)
+        return (*told, self.start, self.attributes)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Told) and self._all() == other._all()
 
     def __hash__(self) -> int:
-        return hash(self._all())
+        return hash(self.key)
 
     def __repr__(self) -> str:
         return f"Told{self._all()!r}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple, final
 
 from haproxy_telemetry.sampling import Decision, Facts
-from haproxy_telemetry.trace.instructions import CHILD_OF, FOLLOWS_FROM, Block
+from haproxy_telemetry.trace.instructions import CHILD_OF, FOLLOWS_FROM, Block, Values
 from haproxy_telemetry.trace.spans import (
     FLAG_HAS_IS_REMOTE,
     FLAG_IS_REMOTE,
@@ -120,7 +120,7 @@ class LiveTrace:
     ``start``, ``attributes`` and ``end``: what was told of the stream as a whole.
 
     ``decision``: about ``sampled``, made for the identity ``anchor`` that came with ``given_flags``, by ``facts``.
-    ``deferred``: what was said of spans while it looked as if nobody would want to know.
+    ``sayings``: what is said of spans, with the message's values and the time; they are described when it leaves.
     """
 
     __slots__ = (
@@ -130,7 +130,6 @@ class LiveTrace:
         "began_ns",
         "decided_by_caller",
         "decision",
-        "deferred",
         "end",
         "facts",
         "flags",
@@ -145,6 +144,7 @@ class LiveTrace:
         "remote_span_id",
         "said",
         "sampled",
+        "sayings",
         "service",
         "size",
         "spans",
@@ -186,7 +186,7 @@ class LiveTrace:
         self.facts: Facts | None = None  # only where somebody asks
         self.anchor: tuple[bytes, bytes, bool, bool] | None = None
         self.given_flags = FLAG_SAMPLED
-        self.deferred: list[tuple[OpenSpan, Block, int]] = []
+        self.sayings: list[tuple[OpenSpan, Block, Values, int]] = []
 
     @property
     def root(self) -> OpenSpan | None:

@@ -7,6 +7,7 @@ exception. Everything else keeps its name and type.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from haproxy_telemetry.trace.live import OpenSpan
@@ -64,7 +65,7 @@ def _apply_error(span: OpenSpan, value: AttributeValue) -> bool:
     return True
 
 
-def apply_log(span: OpenSpan, fields: tuple[Attribute, ...], now: int, limit: int) -> bool:
+def apply_log(span: OpenSpan, fields: Sequence[Attribute], now: int, limit: int) -> bool:
     """Add one event made of all fields; ``False`` if the span holds ``limit`` events already."""
     if len(span.events) >= limit:
         span.dropped_events += 1
