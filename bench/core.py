@@ -23,21 +23,24 @@ from bench.native import ROOT
 from bench.plan import Plan
 from bench.processes import clean_environment, core, run
 from bench.results import Part, Table
+from bench.scenarios import COMPACT, RECORDED, SEED
 
 LOOP = ROOT / "bench" / "core_loop.py"
-SCENARIOS = ("seed", "compact")
+FRAMES = (SEED.name, COMPACT.name)
+REQUESTS = tuple(scenario.name for scenario in RECORDED)
+SCENARIOS = (*FRAMES, *REQUESTS)
 SHARES = (1.0, 0.1, 0.0)
 VALGRIND_PATIENCE = 600.0
 
 
 @dataclass(frozen=True)
 class Looped:
-    """One line of core_loop.py: ``us`` of CPU a frame."""
+    """One line of core_loop.py: ``us`` of CPU a frame, or a request where it ends by a record; ``number`` of them."""
 
     build: str
     scenario: str
     sampled: float
-    frames: int
+    number: int
     us: float
 
 
@@ -52,7 +55,18 @@ def measure(builds: dict[str, Build], plan: Plan) -> Part:
         if count is not None
     }
     skipped = () if count is not None else (f"instructions: {by}",)
-    return Part("core", (table(looped, counted, by),), figures(looped), skipped)
+    tables = (
+        table("The core alone: bytes → ACK and OTLP", FRAMES, "frame", looped, counted, by),
+        table(
+            "The core alone: a request with its record → ACK, OTLP and metrics",
+            REQUESTS,
+            "request",
+            looped,
+            counted,
+            by,
+        ),
+    )
+    return Part("core", tables, figures(looped), skipped)
 
 
 def _loop(build: Build, plan: Plan) -> list[Looped]:
@@ -67,7 +81,7 @@ def _loop(build: Build, plan: Plan) -> list[Looped]:
 def parse_loop(build: str, text: str) -> list[Looped]:
     """Read the lines of core_loop.py."""
     lines = [json.loads(line) for line in text.splitlines()]
-    return [Looped(build, one["scenario"], one["sampled"], one["frames"], one["us"]) for one in lines]
+    return [Looped(build, one["scenario"], one["sampled"], one["records"] or one["frames"], one["us"]) for one in lines]
 
 
 def _env(build: Build) -> dict[str, str]:
@@ -107,7 +121,7 @@ def _callgrind(command: list[str], env: dict[str, str]) -> int:
 
 
 def _instructions(build: Build, scenario: str, plan: Plan, count: Counter) -> float:
-    """Return the instructions a frame: the difference of two runs and one run over the same frames, by their number.
+    """Return the instructions a frame or request: the difference of three runs and one over the same, by their number.
 
     So neither the start of Python nor the making of the frames is in it; that a new agent learns them is.
     """
@@ -115,17 +129,24 @@ def _instructions(build: Build, scenario: str, plan: Plan, count: Counter) -> fl
     def one(repeats: int) -> tuple[int, int]:
         command = [sys.executable, str(LOOP), "--scenario", scenario, "--sampled", "1", "--repeats", str(repeats)]
         command += ["--transactions", str(plan.counted_transactions)]
-        frames = parse_loop("", run(command, env=_env(build)))[0].frames
-        return count(command, _env(build)), frames
+        number = parse_loop("", run(command, env=_env(build)))[0].number
+        return count(command, _env(build)), number
 
-    (once, frames), (thrice, _) = one(1), one(3)
-    return (thrice - once) / (2 * frames)
+    (once, number), (thrice, _) = one(1), one(3)
+    return (thrice - once) / (2 * number)
 
 
-def table(looped: list[Looped], counted: dict[tuple[str, str], float], by: str) -> Table:
-    """Return one row a build and scenario."""
-    heads = ("scenario", "build", *(f"{share:.0%} sampled, µs/frame".replace("%", " %") for share in SHARES))
-    keys = dict.fromkeys((one.scenario, one.build) for one in looped)
+def table(
+    title: str,
+    scenarios: tuple[str, ...],
+    unit: str,
+    looped: list[Looped],
+    counted: dict[tuple[str, str], float],
+    by: str,
+) -> Table:
+    """Return one row a build and scenario; ``unit`` is what is counted."""
+    heads = ("scenario", "build", *(f"{share:.0%} sampled, µs/{unit}".replace("%", " %") for share in SHARES))
+    keys = dict.fromkeys((one.scenario, one.build) for one in looped if one.scenario in scenarios)
     times = {(one.scenario, one.build, one.sampled): one.us for one in looped}
     rows = []
     for scenario, build in keys:
@@ -133,11 +154,11 @@ def table(looped: list[Looped], counted: dict[tuple[str, str], float], by: str) 
         us = [f"{times[scenario, build, share]:.2f}" for share in SHARES]
         rows.append((scenario, build, *us, f"{instructions:,.0f}" if instructions else "–"))
     note = f"Eight frames a read; the best of several runs. Instructions, all sampled: {by}."
-    return Table("The core alone: bytes → ACK and OTLP", (*heads, "instructions/frame"), tuple(rows), note)
+    return Table(title, (*heads, f"instructions/{unit}"), tuple(rows), note)
 
 
 def figures(looped: list[Looped]) -> dict[str, dict[str, float]]:
     """Return what the bar about sampling is held against, with the build that is best."""
     best = "compiled" if any(one.build == "compiled" for one in looped) else "interpreted"
     us = {(one.scenario, one.sampled): one.us for one in looped if one.build == best}
-    return {"sampled": {scenario: us[scenario, 0.1] / us[scenario, 1.0] for scenario in SCENARIOS}}
+    return {"sampled": {scenario: us[scenario, 0.1] / us[scenario, 1.0] for scenario in FRAMES}}

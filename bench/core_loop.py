@@ -1,7 +1,8 @@
 """The pure core in a loop: bytes of HAProxy in, bytes of the ACK and bytes of OTLP out; microseconds of CPU a frame.
 
 No socket, no thread, no compression: what is left is the work of this project's own code on a frame. The frames are
-those of scenarios.py.
+those of scenarios.py. In those that end by a record the traffic is measured too, as in production, and what is
+counted is requests: a frame, if the scenario has one, and the record.
 
     PYTHONPATH=. python bench/core_loop.py                  # the sources, interpreted
     PYTHONPATH=build/compiled:. python bench/core_loop.py   # after `make test-compiled`
@@ -16,9 +17,10 @@ from itertools import product
 from time import process_time
 from typing import Final, NamedTuple, final
 
-from bench.scenarios import COMPACT, SEED, Scenario, parse_frames
+from bench.scenarios import COMPACT, RECORDED, SEED, Frames, Scenario, parse_frames
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.cli.version import how_it_runs
+from haproxy_telemetry.metrics.traffic import Traffic
 from haproxy_telemetry.otlp.encode import encode_span
 from haproxy_telemetry.otlp.ledger import CloseReport
 from haproxy_telemetry.sampling import Sampler, Sampling, threshold_of
@@ -37,9 +39,13 @@ from haproxy_telemetry.trace.spans import FinishedTrace
 TRANSACTIONS: Final = 2000
 REPEATS: Final = 5
 SECOND: Final = 1_000_000_000
+READS_EVERY: Final = 1_000_000
+GRACE: Final = 50 * READS_EVERY
+"""Nanoseconds between two reads, and between a record and its trace's leaving: of fifty reads the traces are alive."""
+
 HEX: Final = "0123456789abcdef"
 
-KNOWN: Final = {scenario.name: scenario for scenario in (SEED, COMPACT)}
+KNOWN: Final = {scenario.name: scenario for scenario in (SEED, COMPACT, *RECORDED)}
 
 HELLO: Final = serialize_frame(
     Frame(
@@ -59,14 +65,20 @@ HELLO: Final = serialize_frame(
 )
 
 
-def transaction(scenario: Scenario, number: int) -> list[bytes]:
-    """Return the payloads of one transaction: what HAProxy sent, with ids of its own."""
-    frames = parse_frames(scenario.path.read_text())
-    return frames.filled(tuple(renumbered(value, number) for value in frames.values))
+class Step(NamedTuple):
+    """What comes at once: the bytes of one read, and datagrams behind it."""
+
+    read: bytes
+    records: list[bytes]
 
 
 def renumbered(value: str, number: int) -> str:
-    """Return a value of the recorded transaction as another one has it: its last eight hex digits are the number."""
+    """Return a value of the recorded transaction as another one has it.
+
+    The last eight hex digits of an id are the number, a time or a port is so much later or higher.
+    """
+    if value.isdecimal():
+        return str(int(value) + number)
     digits = iter(f"{number:08x}")
     places = [i for i, c in enumerate(value) if c in HEX][-8:]
     return "".join(next(digits) if i in places else c for i, c in enumerate(value))
@@ -97,54 +109,84 @@ class Encoding:
 
 
 class Result(NamedTuple):
-    """Of the best of several runs; ``us`` of CPU for each frame."""
+    """Of the best of several runs; ``us`` of CPU for each frame, or for each request where it ends by a record."""
 
     us: float
     frames: int
+    records: int
     spans: int
     otlp_bytes: int
     ack_bytes: int
 
 
-def run(reads: list[bytes], frames: int, ratio: float) -> Result:
-    """Play all reads to a fresh agent, and time it."""
+def run(steps: list[Step], notified: int, ratio: float) -> Result:
+    """Play all steps, which have ``notified`` frames, to a fresh agent, and time it."""
     exporter = Encoding()
     stats = Stats()
-    assembler = Assembler(ids=IdSource(), stats=stats, limits=TraceLimits(max_traces=100_000))
-    agent = Agent(assembler=assembler, exporter=exporter, stats=stats, scopes=[Scope.TXN])
+    recorded = any(step.records for step in steps)
+    limits = TraceLimits(max_traces=100_000, grace_ns=GRACE if recorded else 0)
+    agent = Agent(
+        assembler=Assembler(ids=IdSource(), stats=stats, limits=limits),
+        exporter=exporter,
+        stats=stats,
+        scopes=[Scope.TXN],
+        traffic=Traffic(stats, SECOND) if recorded else None,
+    )
     if ratio < 1:
         agent.use_sampling(Sampling(Sampler(threshold=threshold_of(ratio))))
     session = Session(agent, "bench")
     session.receive(HELLO, SECOND)
-    acks = 0
+    acks, now = 0, SECOND
     began = process_time()
-    for now, read in enumerate(reads, SECOND):
-        acks += len(session.receive(read, now))
-        agent.carry_out()
+    for step in steps:
+        now += READS_EVERY
+        if step.read:
+            acks += len(session.receive(step.read, now))
+            agent.carry_out()
+        if step.records:
+            for record in step.records:
+                agent.take_records(record, now)
+            agent.tick(now)
+    agent.tick(now + GRACE)
     took = process_time() - began
-    assert stats.get("frames_answered") == frames, "every frame is answered"
-    assert assembler.live == 0, "every transaction has ended"
-    return Result(took * 1e6 / frames, frames, exporter.spans, exporter.size, acks)
+    frames, records = stats.get("frames_answered"), stats.get("records")
+    assert frames == notified, "every frame is answered"
+    assert records == sum(len(step.records) for step in steps), "every record is one"
+    assert agent.live_traces == 0, "every transaction has ended"
+    return Result(took * 1e6 / (records or frames), frames, records, exporter.spans, exporter.size, acks)
 
 
-def batches(in_flight: int, transactions: int, scenario: Scenario) -> tuple[list[bytes], int]:
-    """Return the reads, each with a frame of ``in_flight`` transactions, as on a busy connection."""
-    reads: list[bytes] = []
-    frames = 0
+def batches(in_flight: int, transactions: int, scenario: Scenario) -> tuple[list[Step], int]:
+    """Return the steps, each with a frame of ``in_flight`` transactions, as on a busy connection, and count the frames.
+
+    Records come behind the last one.
+    """
+    steps: list[Step] = []
+    notified = 0
+    frames = parse_frames(scenario.path.read_text())
     for first in range(0, transactions, in_flight):
-        streams = [(number % 100 + 1, transaction(scenario, number)) for number in range(first, first + in_flight)]
-        for event in range(len(streams[0][1])):
-            reads.append(b"".join([notify(stream, event + 1, payloads[event]) for stream, payloads in streams]))
-            frames += len(streams)
-    return reads, frames
+        streams = [values_of(frames, number) for number in range(first, first + in_flight)]
+        payloads = [(number % 100 + 1, frames.filled(values)) for number, values in enumerate(streams, first)]
+        for event in range(len(frames.payloads)):
+            read = b"".join([notify(stream, event + 1, filled[event]) for stream, filled in payloads])
+            steps.append(Step(read, []))
+            notified += len(payloads)
+        if frames.record:
+            steps.append(Step(b"", [frames.filled_record(values) for values in streams]))
+    return steps, notified
+
+
+def values_of(frames: Frames, number: int) -> tuple[str, ...]:
+    """Return what is one transaction's own."""
+    return tuple([renumbered(value, number) for value in frames.values])
 
 
 def best(
     scenario: Scenario, in_flight: int, ratio: float, transactions: int = TRANSACTIONS, repeats: int = REPEATS
 ) -> Result:
     """Return the run that took least."""
-    reads, frames = batches(in_flight, transactions, scenario)
-    return min([run(reads, frames, ratio) for _ in range(repeats)])
+    steps, notified = batches(in_flight, transactions, scenario)
+    return min([run(steps, notified, ratio) for _ in range(repeats)])
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Writes the files of frames anew: `python -m bench.record`. Needs HAProxy 2.8, which may send all eight events.
 
-seed comes from the capture in tests/golden; compact and detailed are one request to a HAProxy that is started for it.
+seed comes from the capture in tests/golden; the others are one request to a HAProxy that is started for it, with the
+record that came of it where the scenario has one.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ from haproxy_versions import discover
 
 from bench.processes import LOOPBACK, Process, free_port
 from bench.proxies import write_example
-from bench.scenarios import COMPACT, DETAILED, SEED, write_frames
+from bench.scenarios import COMPACT, DETAILED, RECORDED, SCENARIOS, SEED, write_frames
 from haproxy_telemetry.spop import HARMLESS_ACTION, AgentConnection, Notified
 
 ROOT = Path(__file__).resolve().parent.parent
 CAPTURE = ROOT / "tests" / "golden" / "2.6.12" / "seed-chain-7001-ok.jsonl"
 PATH = "/api/v1/orders/1234567?expand=items"
 NOTIFY = 3
+NUMBERS = (rb'"t0":"([0-9]+)"', rb'"t1":"([0-9]+)"', rb'"cp":"([0-9]+)"')
+"""What differs from record to record beside ids: times, and the client's port."""
 
 SPOE = """\
 [otel]
@@ -83,26 +86,32 @@ def from_capture() -> str:
     return write_frames([first[1].decode()], [payload for payload in payloads if first[1] in payload])
 
 
-def from_haproxy(folder: Path, spoe: str | None) -> str:
-    """Return the frames of one request, with the profile detailed or with ``spoe`` in place of its file."""
+def from_haproxy(folder: Path, profile: str, spoe: str | None = None, *, with_record: bool = False) -> str:
+    """Return the frames of one request, with the files of a profile or with ``spoe`` in place of that for SPOE."""
     version = next(v for v in discover().versions if v.name == "2.8")
     came: list[bytes] = []
-    with socket.create_server((LOOPBACK, 0)) as listener:
+    record = b""
+    with socket.create_server((LOOPBACK, 0)) as listener, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as records:
         threading.Thread(target=_answer_all, args=(listener, came), daemon=True).start()
         agent, front = f"{LOOPBACK}:{listener.getsockname()[1]}", free_port()
-        write_example(folder, version, "detailed", agent=agent, records=free_port(), front=front, extra=["--no-cache"])
+        records.bind((LOOPBACK, 0))
+        records.settimeout(10)
+        port, extra = records.getsockname()[1], ["--no-cache"] if profile == "detailed" else []
+        write_example(folder, version, profile, agent=agent, records=port, front=front, extra=extra)
         if spoe is not None:
             (folder / "spoe-otel.cfg").write_text(spoe)
         with Process("haproxy", [*version.command, "-db", "-f", "haproxy.cfg"], folder) as haproxy:
             haproxy.wait_listening(front)
             request = urllib.request.Request(f"http://{LOOPBACK}:{front}{PATH}", headers={"user-agent": "wrk/4.1.0"})
             urllib.request.urlopen(request, timeout=10).read()
+            record = records.recv(65536) if with_record else b""
     payloads = [payload_of(frame) for frame in came]
-    text = b"".join(payloads)
+    text = b"".join([*payloads, record])
     values = [match[0].decode() for match in [re.search(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text)] if match]
     if context := re.search(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-01", text):
         values += [context[1].decode(), context[2].decode()]
-    return write_frames(values, payloads)
+    values += [match[1].decode() for match in [re.search(key, record) for key in NUMBERS] if match]
+    return write_frames(values, payloads, record)
 
 
 def _answer_all(listener: socket.socket, came: list[bytes]) -> None:
@@ -132,8 +141,11 @@ def main() -> None:
     SEED.path.write_text(from_capture())
     for scenario, spoe in ((COMPACT, SPOE), (DETAILED, None)):
         with tempfile.TemporaryDirectory() as folder:
-            scenario.path.write_text(from_haproxy(Path(folder), spoe))
-    subprocess.run(["wc", "-c", *(scenario.path for scenario in (SEED, COMPACT, DETAILED))], check=True)
+            scenario.path.write_text(from_haproxy(Path(folder), "detailed", spoe))
+    for scenario in RECORDED:
+        with tempfile.TemporaryDirectory() as folder:
+            scenario.path.write_text(from_haproxy(Path(folder), scenario.name, with_record=True))
+    subprocess.run(["wc", "-c", *(scenario.path for scenario in (*SCENARIOS, *RECORDED))], check=True)
 
 
 if __name__ == "__main__":

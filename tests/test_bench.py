@@ -15,7 +15,7 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from bench import core, haproxy
+from bench import core, core_loop, haproxy
 from bench.agents import listen_text, sampled, totals
 from bench.bars import BARS, Bar, judge
 from bench.core import parse_loop
@@ -26,7 +26,7 @@ from bench.native import SOURCES
 from bench.processes import FailedError
 from bench.receiver import Inbox, count_items
 from bench.results import Table, ratio_of_rounds
-from bench.scenarios import SCENARIOS, Scenario, parse_frames, write_frames
+from bench.scenarios import RECORDED, SCENARIOS, Scenario, parse_frames, write_frames
 from bench.soak import Soaked, told
 from bench.wrk import Requested, parse_wrk
 from haproxy_telemetry.service import make_agent
@@ -53,6 +53,20 @@ def test_the_agent_understands_every_recorded_frame(scenario: Scenario) -> None:
     assert not {what for what, _ in stats.snapshot()} & troubles
 
 
+@pytest.mark.parametrize("scenario", RECORDED, ids=lambda s: s.name)
+def test_the_loop_plays_requests_with_their_records(scenario: Scenario) -> None:
+    steps, notified = core_loop.batches(2, 4, scenario)
+    played = core_loop.run(steps, notified, 1.0)
+    assert (played.records, played.spans) == (4, 4 * scenario.spans)
+    assert (played.frames, played.ack_bytes > 0) == (notified, notified > 0)
+    assert core_loop.run(steps, notified, 0.0).spans == 0
+
+
+def test_what_differs_from_request_to_request() -> None:
+    assert core_loop.renumbered("390b8e19-b4ea", 255) == "390b0000-00ff"
+    assert core_loop.renumbered("51716", 10) == "51726"
+
+
 HELLO = (
     b"\x01\0\0\0\x01\0\0" b"\x12supported-versions\x08\x032.0" b"\x0emax-frame-size\x03\xfc\xf0\x06"
     b"\x0ccapabilities\x08\x0apipelining"
@@ -68,6 +82,7 @@ def test_values_stand_where_they_stood() -> None:
     frames = parse_frames(text)
     assert frames.filled(("0af7", "beef")) == [b"id=0af7 up=beef", b"0af7"]
     assert frames.filled(("1111", "2222")) == [b"id=1111 up=2222", b"1111"]
+    assert parse_frames(write_frames(["0af7"], [], b"id=0af7")).filled_record(("1111",)) == b"id=1111"
 
 
 def test_what_is_no_file_of_frames_is_refused() -> None:
@@ -249,7 +264,7 @@ def test_what_wrk_prints_is_read() -> None:
 
 def test_the_loops_lines_are_read_and_held_against_the_bar() -> None:
     def line(scenario: str, share: float, us: float) -> str:
-        return json.dumps({"scenario": scenario, "sampled": share, "frames": 80, "us": us, "spans": 0})
+        return json.dumps({"scenario": scenario, "sampled": share, "frames": 80, "records": 0, "us": us, "spans": 0})
 
     text = "\n".join([line(s, share, us) for s in ("seed", "compact") for share, us in ((1.0, 4.0), (0.1, 1.0))])
     looped = parse_loop("compiled", text) + parse_loop("interpreted", text.replace("4.0", "9.0"))
