@@ -65,8 +65,9 @@ class Target:
     """An agent, one connection to it, and all that it keeps; the caches of the process are empty at first."""
 
     def __init__(self) -> None:
-        for cache in (encode._names, encode._keys, encode._fields):
+        for cache in (*encode._names, encode._keys):
             cache.clear()
+        encode._fields.clear()
         opentracing._is_response_side.cache_clear()
         stats = Stats()
         self.now = 1_700_000_000_000_000_000

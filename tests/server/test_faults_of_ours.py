@@ -55,7 +55,7 @@ class Laboratory:
         self.stats = Stats()
         self.kept = Kept()
         self.chance = Chance()
-        self.assembler = Assembler(ids=IdSource(self.chance), stats=self.stats)
+        self.assembler = Assembler(ids=IdSource(self.chance, at_once=1), stats=self.stats)
         self.agent = Agent(assembler=self.assembler, exporter=self.kept, stats=self.stats, scopes=[Scope.TXN])
         self.server = AgentServer(self.agent, Clock(), 10)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from struct import Struct
-from typing import Final
+from typing import Final, final
 
 from haproxy_telemetry import __version__
 from haproxy_telemetry.otlp.protobuf import length_field, varint
@@ -33,11 +33,15 @@ SPAN_ID_SIZE: Final = 8
 CACHED_FIELDS: Final = 4096
 CACHED_VALUE_SIZE: Final = 48
 CACHED_NAME_SIZE: Final = 64
-_fields: dict[Attribute, bytes] = {}  # values of exactly the type bytes: see _span_attribute
-_keys: dict[bytes, bytes] = {}
-_names: dict[tuple[bytes, int], bytes] = {}
-_tails: dict[int, bytes] = {}
-CACHED_TAILS: Final = 64
+_keys: Final[dict[bytes, bytes]] = {}
+_names: Final[list[dict[bytes, bytes]]] = [{} for _ in range(6)]  # by kind (trace.proto, Span.SpanKind: 0 to 5)
+
+# Flags are three bits of W3C's and two of OTLP's, statuses three: a list finds what was written before quicker than a
+# dictionary. Links' attributes are few constants, known by being the same object.
+CACHED_FLAGS: Final = 1024
+_tails: Final[list[list[bytes]]] = [[b""] * CACHED_FLAGS for _ in range(3)]  # by status
+CACHED_LINKS: Final = 8
+_links: Final[list[tuple[tuple[Attribute, ...], int, bytes]]] = []
 
 INT64_MIN: Final = -(1 << 63)
 INT64_MAX: Final = (1 << 63) - 1
@@ -62,15 +66,14 @@ def encode_span(span: FinishedSpan) -> bytes:
     """
     trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id
     _check_ids(trace_id, span_id)
-    parts = [b"\x0a\x10", trace_id, b"\x12\x08", span_id]
+    parts = [b"\x0a\x10" + trace_id + b"\x12\x08" + span_id]
     if span.trace_state:
         parts.append(_text(b"\x1a", span.trace_state))
     if parent_id:
         if len(parent_id) != SPAN_ID_SIZE:
             raise ValueError(f"parent span id of {len(parent_id)} bytes, not {SPAN_ID_SIZE}")
-        parts.append(b"\x22\x08")
-        parts.append(parent_id)
-    parts.append(_names.get((span.name, span.kind)) or _name(span.name, span.kind))
+        parts.append(b"\x22\x08" + parent_id)
+    parts.append(_names[span.kind].get(span.name) or _name(span.name, span.kind))
     parts.append(_TIMES(0x39, span.start_ns, 0x41, span.end_ns))
     for attribute in span.attributes:
         parts.append(_span_attribute(attribute))  # noqa: PERF401 (compiled, this is the loop that it looks like)
@@ -95,14 +98,11 @@ def _check_ids(trace_id: bytes, span_id: bytes) -> None:
 def _tail(span: FinishedSpan) -> bytes:
     """Write the status (15) and the flags (16), of which there are few kinds."""
     flags, status = span.flags, span.status
-    if span.status_message:
+    if span.status_message or not 0 <= flags < CACHED_FLAGS:
         return _status(status, span.status_message) + _flags(flags)
-    number = flags << 8 | status
-    tail = _tails.get(number)
-    if tail is None:
-        tail = (_status(status, b"") if status else b"\x7a\x00") + _flags(flags)
-        if len(_tails) < CACHED_TAILS:
-            _tails[number] = tail
+    tail = _tails[status][flags]
+    if not tail:
+        tail = _tails[status][flags] = _status(status, b"") + _flags(flags)
     return tail
 
 
@@ -153,9 +153,9 @@ def _name(name: bytes, kind: int) -> bytes:
     """Write Span.name = 5 and .kind = 6; spans' names are few."""
     fields = _text(b"\x2a", name) + b"\x30" + varint(kind)
     if len(name) <= CACHED_NAME_SIZE:
-        if len(_names) >= CACHED_FIELDS:
-            _names.clear()
-        _names[name, kind] = fields
+        if len(_names[kind]) >= CACHED_FIELDS:
+            _names[kind].clear()
+        _names[kind][name] = fields
     return fields
 
 
@@ -175,15 +175,24 @@ def _event(event: SpanEvent) -> bytes:
 
 def _link(link: SpanLink) -> bytes:
     _check_ids(link.trace_id, link.span_id)
-    parts = [b"\x0a\x10", link.trace_id, b"\x12\x08", link.span_id]
+    body = b"\x0a\x10" + link.trace_id + b"\x12\x08" + link.span_id
     if link.trace_state:
-        parts.append(_text(b"\x1a", link.trace_state))
-    for key, value in link.attributes:
-        parts.append(_attribute(b"\x22", key, value))
-    if link.flags:
-        parts.append(_LINK_FLAGS(0x35, link.flags))
-    body = b"".join(parts)
+        body += _text(b"\x1a", link.trace_state)
+    body += _end_of_link(link.attributes, link.flags)
     return b"\x6a" + varint(len(body)) + body
+
+
+def _end_of_link(attributes: tuple[Attribute, ...], flags: int) -> bytes:
+    """Write Link.attributes = 4 and Link.flags = 6, from the cache if they were written before."""
+    for known, its_flags, end in _links:
+        if known is attributes and its_flags == flags:
+            return end
+    end = b"".join([_attribute(b"\x22", key, value) for key, value in attributes])
+    if flags:
+        end += _LINK_FLAGS(0x35, flags)
+    if len(_links) < CACHED_LINKS:
+        _links.append((attributes, flags, end))
+    return end
 
 
 def _status(code: int, message: bytes) -> bytes:
@@ -198,12 +207,42 @@ def _span_attribute(attribute: Attribute) -> bytes:
     # type() and not isinstance(): Blob and text compare and hash alike (as True and 1 do), but differ on the wire.
     if type(value) is not bytes or len(value) > CACHED_VALUE_SIZE or len(key) > CACHED_NAME_SIZE:
         return _attribute(b"\x4a", key, value)
-    field = _fields.get(attribute)
-    if field is None:
-        if len(_fields) >= CACHED_FIELDS:
-            _fields.clear()
-        field = _fields[attribute] = _attribute(b"\x4a", key, value)
-    return field
+    return _fields.of(key, value)
+
+
+@final
+class _Fields:
+    """Attributes of spans as they are written, by key and value; ``CACHED_FIELDS`` of them at most."""
+
+    __slots__ = ("_by_key", "count")
+
+    def __init__(self) -> None:
+        self._by_key: dict[bytes, dict[bytes, bytes]] = {}
+        self.count = 0
+
+    def of(self, key: bytes, value: bytes) -> bytes:
+        """Return Span.attributes = 9. ``value`` is exactly of the type bytes: see ``_span_attribute``."""
+        by_value = self._by_key.get(key)
+        if by_value is not None:
+            field = by_value.get(value)
+            if field is not None:
+                return field
+        return self._written(key, value)
+
+    def _written(self, key: bytes, value: bytes) -> bytes:
+        if self.count >= CACHED_FIELDS:
+            self.clear()
+        self.count += 1
+        field = self._by_key.setdefault(key, {})[value] = _attribute(b"\x4a", key, value)
+        return field
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._by_key.clear()
+        self.count = 0
+
+
+_fields: Final = _Fields()
 
 
 def _attribute(tag: bytes, key: bytes, value: AttributeValue) -> bytes:

@@ -138,7 +138,7 @@ class AgentConnection:
         pos, end = 0, len(data)
         while end - pos >= LENGTH_SIZE:
             start = pos + LENGTH_SIZE
-            size = int.from_bytes(data[pos:start], "big")
+            size = data[pos] << 24 | data[pos + 1] << 16 | data[pos + 2] << 8 | data[pos + 3]
             if size > self.max_frame_size:
                 error = self._too_big(data[pos:start], size)
                 error.culprit = data[start:]
@@ -280,12 +280,12 @@ class AgentConnection:
         in_flight = self._in_flight
         if len(in_flight) + len(self._superseded) >= self._frames_in_flight:
             raise TooMuchHeld("frames_in_flight", self._frames_in_flight)
-        before = in_flight.get(event.ids)
-        if before is not None:
+        before = in_flight.setdefault(event.ids, event)
+        if before is not event:
             # The stream waited ``timeout processing`` for us in vain; with ``option continue-on-error`` HAProxy
             # up to 3.0 gives its next event the same ids (captures err-late700ms-cont).
             self._superseded.append(before)
-        in_flight[event.ids] = event
+            in_flight[event.ids] = event
 
     def _fragment(self, header: Header, frame: bytes) -> Event | None:
         """Take a NOTIFY without FIN, or an UNSET."""

@@ -55,6 +55,8 @@ REMEMBERED: Final = 10
 """For how many times the grace a stream whose record has come is remembered."""
 
 
+_STAR: Final = ALL_SPANS[0]
+
 _TRIES: Final = 5
 """To look at a table that another thread changes: the look is one step for the interpreter but for its collector."""
 
@@ -127,7 +129,7 @@ class Assembler:
 
     # Before the ACK
 
-    def propagate(self, told: Sequence[Told], now: int) -> Propagation | None:
+    def propagate(self, told: list[Told], now: int) -> Propagation | None:
         """Fix the identity of the streams spoken of; return what HAProxy does not know of the first yet."""
         first: Propagation | None = None
         for number, one in enumerate(told):
@@ -151,10 +153,10 @@ class Assembler:
             trace = self._begin(told.key, now)
         if told.identity is not None:
             adopt(trace, told.identity, self._stats, self._propagators)
-        if self.sampling.trivial:
-            trace.sampled = trace.flags & FLAG_SAMPLED != 0
-        else:
+        if not self.sampling.trivial:
             decide_early(self.sampling, trace, told, now)
+        elif told.identity is not None:
+            trace.sampled = trace.flags & FLAG_SAMPLED != 0
         if self._propagators.baggage or self._propagators.items:
             if told.baggage or told.identity is not None:
                 self._adopt_baggage(trace, told)
@@ -222,7 +224,7 @@ class Assembler:
 
     # After the ACK
 
-    def apply(self, told: Sequence[Told], size: int, now: int) -> None:
+    def apply(self, told: list[Told], size: int, now: int) -> None:
         """Carry the instructions of one frame of ``size`` bytes out; a trace ends when its last span does."""
         if not told:
             return
@@ -238,7 +240,7 @@ class Assembler:
         if self._bytes > self._limits.max_bytes:
             self._keep_within_bytes(now)
 
-    def _apply_to_several(self, told: Sequence[Told], size: int, now: int) -> None:
+    def _apply_to_several(self, told: list[Told], size: int, now: int) -> None:
         spoken_of: dict[bytes, LiveTrace | None] = {}
         for one in told:
             if one.key not in spoken_of:
@@ -338,7 +340,11 @@ class Assembler:
         assert block.span is not None
         parent: OpenSpan | None = None
         links: tuple[tuple[int, OpenSpan], ...] = ()
-        if block.references:
+        if block.parent is not None:
+            parent = self._target(trace, block.parent)
+            if parent is None and self._strict:
+                return None
+        elif block.references:
             targets = self._targets(trace, block.references)
             if targets is None:
                 return None
@@ -356,23 +362,26 @@ class Assembler:
         return span
 
     def _targets(self, trace: LiveTrace, references: Sequence[Reference]) -> list[tuple[int, OpenSpan]] | None:
-        """Find what is referred to. Unknown: the stream's own span stands in; strict: ``None``.
+        """Find all that is referred to; strict: ``None`` where one is unknown."""
+        targets: list[tuple[int, OpenSpan]] = []
+        for reference in references:
+            target = self._target(trace, reference.span)
+            if target is not None:
+                targets.append((reference.kind, target))
+            elif self._strict:
+                return None
+        return targets
+
+    def _target(self, trace: LiveTrace, name: bytes) -> OpenSpan | None:
+        """Find the span that is referred to. Unknown: the stream's own span stands in; strict: ``None``.
 
         A span that has ended is as good a parent as any: its id is known. The original refuses it.
         """
-        targets: list[tuple[int, OpenSpan]] = []
-        for reference in references:
-            target = trace.open.get(reference.span) if self._strict else trace.find(reference.span)
-            if target is None:
-                self._problems.append(
-                    Problem("unknown_reference", reference.span, "it hangs under the stream's first span")
-                )
-                if self._strict:
-                    return None
-                target = trace.root
-            if target is not None:
-                targets.append((reference.kind, target))
-        return targets
+        target = trace.open.get(name) if self._strict else trace.find(name)
+        if target is None:
+            self._problems.append(Problem("unknown_reference", name, "it hangs under the stream's first span"))
+            return None if self._strict else trace.root
+        return target
 
     def _span_id(self, trace: LiveTrace, name: bytes) -> bytes:
         if name == self._upstream_span and not trace.upstream_taken:
@@ -411,17 +420,19 @@ class Assembler:
 
     def _finish(self, trace: LiveTrace, name: bytes, current: bytes | None, now: int) -> None:
         """End the open spans that ``finish`` means; a name that no open span has means none."""
-        if name == ALL_SPANS:
-            for span in trace.open.values():
-                span.finish(now)
-            trace.open.clear()
-        elif name in (REQUEST_SPANS, RESPONSE_SPANS):
-            for span in _on_side(trace, name == RESPONSE_SPANS):
-                trace.finish(span, now)
-        else:
-            ending = trace.open.pop(name or current or b"", None)
-            if ending is not None:
-                ending.finish(now)
+        if name and name[0] == _STAR:
+            if name == ALL_SPANS:
+                for span in trace.open.values():
+                    span.finish(now)
+                trace.open.clear()
+                return
+            if name in (REQUEST_SPANS, RESPONSE_SPANS):
+                for span in _on_side(trace, name == RESPONSE_SPANS):
+                    trace.finish(span, now)
+                return
+        ending = trace.open.get(name or current or b"")
+        if ending is not None:
+            trace.finish(ending, now)
 
     def _marked(self, trace: LiveTrace, block: Block) -> list[OpenSpan]:
         """Return the open spans that the block's marks mean, before it does anything."""
@@ -453,6 +464,8 @@ class Assembler:
             self._stats.count("records_dropped", "duplicate")
             return
         adopt(trace, end.identity, self._stats, self._propagators)
+        if self.sampling.trivial:
+            trace.sampled = trace.flags & FLAG_SAMPLED != 0
         self._heard_of(trace, now)
         self._grow(trace, size)  # refused never: nobody else tells the end, and a line is bounded
         trace.end = end
@@ -552,9 +565,13 @@ class Assembler:
         self._remove(trace, now)
 
 
-def _about_one_stream(told: Sequence[Told]) -> bool:
-    key = told[0].key
-    return len(told) == 1 or all(one.key == key for one in told)
+def _about_one_stream(told: list[Told]) -> bool:
+    if len(told) > 1:
+        key = told[0].key
+        for one in told:
+            if one.key != key:
+                return False
+    return True
 
 
 def _parent(targets: list[tuple[int, OpenSpan]]) -> OpenSpan:

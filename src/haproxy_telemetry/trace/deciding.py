@@ -27,9 +27,11 @@ def decide_early(sampling: Sampling, trace: LiveTrace, told: Told, now: int) -> 
 
     Not asked where sampling is trivial: the flags as they come are all there is to it then.
     """
-    anew = _anchored_anew(trace)
     decision = trace.decision
-    if decision is not None and not anew and not decision.pending:
+    if decision is not None and not decision.pending and told.identity is None:
+        return  # the trace can be no other than it was
+    anew = _anchored_anew(trace)
+    if decision is not None and not decision.pending and not anew:
         return
     _learn(sampling, _facts(trace), told)
     _decide(sampling, trace, now, told.start is not None)

@@ -7,20 +7,38 @@ kernel for each. Tests hand in their own.
 from __future__ import annotations
 
 import random
-from typing import final
+from typing import Final, final
+
+_NO_TRACE: Final = bytes(16)
+_NO_SPAN: Final = bytes(8)
 
 
 @final
 class IdSource:
-    """Makes ids from a generator of random numbers."""
+    """Makes ids from a generator of random numbers, which is asked for ``at_once`` bytes at a time."""
 
-    def __init__(self, generator: random.Random | None = None) -> None:
+    def __init__(self, generator: random.Random | None = None, at_once: int = 4096) -> None:
         self._random = generator if generator is not None else random.Random()  # seeded by the kernel
+        self._at_once = at_once
+        self._bytes = b""
+        self._used = 0
 
     def trace_id(self) -> bytes:
         """Return 16 bytes, not all zero."""
-        return (self._random.getrandbits(128) or 1).to_bytes(16, "big")
+        while (trace_id := self._next(16)) == _NO_TRACE:
+            pass
+        return trace_id
 
     def span_id(self) -> bytes:
         """Return 8 bytes, not all zero."""
-        return (self._random.getrandbits(64) or 1).to_bytes(8, "big")
+        while (span_id := self._next(8)) == _NO_SPAN:
+            pass
+        return span_id
+
+    def _next(self, size: int) -> bytes:
+        end = self._used + size
+        if end > len(self._bytes):
+            self._bytes = self._random.randbytes(max(size, self._at_once))
+            end = size
+        self._used = end
+        return self._bytes[end - size : end]

@@ -64,7 +64,8 @@ class Block:
     ``span`` is ``None`` where only ``finishes`` are asked for. ``attributes``, ``log`` and ``baggage`` are keys with
     the numbers of their values in :attr:`Told.values`. ``marks`` are finishes too, of spans that are open before this
     block does anything (strict). ``response_side`` says on which side of the stream a span that starts here belongs,
-    for ``*req*`` and ``*res*``. ``describes``: there are attributes or a log.
+    for ``*req*`` and ``*res*``. ``describes``: there are attributes or a log. ``parent`` is what a lone child-of
+    reference names, which is what most blocks have.
 
     Made once for all messages that are alike but for their values.
     """
@@ -76,6 +77,7 @@ class Block:
         "finishes",
         "log",
         "marks",
+        "parent",
         "references",
         "response_side",
         "span",
@@ -101,6 +103,8 @@ class Block:
         self.marks = marks
         self.response_side = response_side
         self.describes = bool(attributes or log)
+        lone = len(references) == 1 and references[0].kind == CHILD_OF
+        self.parent: bytes | None = references[0].span if lone else None
 
     def _all(self) -> tuple[object, ...]:
         said = (self.span, self.references, self.attributes, self.log, self.baggage)
