@@ -242,11 +242,8 @@ class Agent:
         """Measure and log streams; nobody may want to know, but they are taken all the same."""
         active, ended = self._assembler.take_active(), self._assembler.take_ended()
         try:
-            if self.traffic is not None:
-                for request, change in active:
-                    self.traffic.active(request, change)
-                for stream in ended:
-                    self.traffic.ended(stream)
+            if self.traffic is not None and (active or ended):
+                self.traffic.measure(active, ended)
         except Exception as error:
             self.bug("metrics", error)
         if self._log_exporter is not None:

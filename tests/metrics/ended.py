@@ -9,7 +9,7 @@ from typing import Any
 from haproxy_telemetry.metrics.points import Attributes, Data, HistogramData, HistogramPoint, Metric, NumberData
 from haproxy_telemetry.metrics.traffic import Traffic
 from haproxy_telemetry.records.parse import parse_record
-from haproxy_telemetry.trace.http import server_attributes, server_outcome, termination_of
+from haproxy_telemetry.trace.http import server_attributes
 from haproxy_telemetry.trace.stream import EndedStream, EndOfStream, Timers
 
 TRACE_ID = bytes(range(16))
@@ -22,7 +22,7 @@ def _captured() -> EndOfStream:
     lines = (Path(__file__).parents[1] / "golden-records" / "3.2.26.txt").read_bytes().splitlines()
     end = parse_record(next(line.partition(b"\t")[2] for line in lines if line.startswith(b"get\t")))
     timers = Timers(10 * MS, 20 * MS, 30 * MS, 40 * MS, 250 * MS)
-    return end._replace(end_ns=end.start_ns + 250 * MS, timers=timers)
+    return end.replaced(end_ns=end.start_ns + 250 * MS, timers=timers)
 
 
 GOOD = _captured()
@@ -30,10 +30,9 @@ GOOD = _captured()
 
 def ended(*, exported: bool = True, extra: Attributes = (), seen_ns: int = 0, **changes: Any) -> EndedStream:
     """The good stream with some of its fields, or its request's, changed."""
-    of_request = {key: changes.pop(key) for key in list(changes) if key in GOOD.request._fields}
-    end = GOOD._replace(request=GOOD.request._replace(**of_request), **changes)
-    termination = termination_of(end)
-    attributes = (*server_attributes(end, termination, server_outcome(end, termination)), *extra)
+    of_request = {key: changes.pop(key) for key in list(changes) if key in GOOD.request.names()}
+    end = GOOD.replaced(request=GOOD.request.replaced(**of_request), **changes)
+    attributes = (*server_attributes(end), *extra)
     seen_ns = seen_ns or end.end_ns + MS
     return EndedStream(end, seen_ns, TRACE_ID, SPAN_ID, int(exported), exported, attributes, None)
 

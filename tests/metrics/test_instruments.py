@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from haproxy_telemetry.metrics.instruments import Histogram, UpDown
+from haproxy_telemetry.metrics.instruments import Histogram, Lead, UpDown
 from haproxy_telemetry.metrics.points import (
     HISTOGRAM,
     OVERFLOW,
     UP_DOWN,
-    Exemplar,
     HistogramData,
     Metric,
     only_after,
@@ -55,7 +54,7 @@ def test_what_went_up_in_the_overflow_series_comes_down_there() -> None:
 def test_each_bucket_keeps_its_latest_exemplar() -> None:
     histogram = Histogram(SIZES)
     for time_ns, value in enumerate((0.5, 0.7, 5.0)):
-        histogram.record(key(1), value, Exemplar(b"t" * 16, b"s" * 8, value, time_ns))
+        histogram.record(key(1), value, Lead(b"t" * 16, b"s" * 8, time_ns))
     histogram.record(key(1), 0.6)
     [point] = histogram.data().points
     assert [one and one.value for one in point.exemplars] == [0.7, 5.0, None]
@@ -79,8 +78,8 @@ def test_a_difference_has_what_was_measured_in_between_and_only_series_that_chan
 
 def test_an_exemplar_is_left_out_once_it_was_collected() -> None:
     histogram = Histogram(SIZES)
-    histogram.record(key(1), 0.5, Exemplar(b"", b"", 0.5, 10))
-    histogram.record(key(1), 5.0, Exemplar(b"", b"", 5.0, 20))
+    histogram.record(key(1), 0.5, Lead(b"", b"", 10))
+    histogram.record(key(1), 5.0, Lead(b"", b"", 20))
     [point] = only_after(histogram.data(), 10).points
     assert [one and one.value for one in point.exemplars] == [None, 5.0, None]
     assert point.counts == (1, 1, 0)

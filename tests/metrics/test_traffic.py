@@ -118,7 +118,7 @@ def test_methods_are_called_as_the_spans_call_them() -> None:
     traffic = Traffic(Stats(), 1, Rules(known_methods=frozenset((b"PURGE",))))
     for method in (b"PURGE", b"GET"):
         traffic.ended(ended(method=method))
-        traffic.active(GOOD.request._replace(method=method), 1)
+        traffic.active(GOOD.request.replaced(method=method), 1)
     for metric in (catalog.SERVER_DURATION, catalog.CLIENT_DURATION, catalog.SENT):
         assert {dict(attributes)[b"http.request.method"] for attributes in series(traffic, metric)} == {
             b"PURGE",
@@ -158,7 +158,7 @@ def test_active_requests_go_up_and_down() -> None:
     traffic = traffic_of()
     for change in (1, 1, -1):
         traffic.active(GOOD.request, change)
-    traffic.active(GOOD.request._replace(method=b"BREW", scheme=b"gopher"), 1)
+    traffic.active(GOOD.request.replaced(method=b"BREW", scheme=b"gopher"), 1)
     assert list(numbers(traffic, catalog.ACTIVE).items()) == [
         (((b"http.request.method", b"GET"), (b"url.scheme", b"http"), (b"haproxy.frontend.name", b"web")), 1),
         (((b"http.request.method", b"_OTHER"), (b"haproxy.frontend.name", b"web")), 1),

@@ -78,10 +78,10 @@ def test_severity_and_sentence_follow_from_status_and_termination(
 
 
 def test_a_record_of_an_unknown_trace_has_no_ids() -> None:
-    got = record(ended()._replace(trace_id=b"", span_id=b""))
+    got = record(ended().replaced(trace_id=b"", span_id=b""))
     assert (got.trace_id, got.span_id, got.flags) == (b"", b"", 0)
 
 
 def test_ids_of_the_wrong_size_are_refused() -> None:
     with pytest.raises(ValueError, match="bytes"):
-        encode_log(ended()._replace(span_id=b"short"))
+        encode_log(ended().replaced(span_id=b"short"))

@@ -188,7 +188,7 @@ def test_a_log_that_cannot_be_encoded_costs_itself() -> None:
     with receiving() as server:
         outlets = opened(server, stats, SLOW)
         assert outlets.logs is not None
-        outlets.logs.export(ended()._replace(trace_id=b"short"))
+        outlets.logs.export(ended().replaced(trace_id=b"short"))
         outlets.logs.export(ended())
         outlets.close(10)
     assert len(server.logs) == 1

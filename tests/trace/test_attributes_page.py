@@ -40,12 +40,12 @@ def rows() -> list[Row]:
 
 ENDS = [
     GOOD,
-    GOOD._replace(
-        request=GOOD.request._replace(method=b"BREW"), retries=1, redispatched=True, spoe_error=257, spoe_ns=3_000_000
+    GOOD.replaced(
+        request=GOOD.request.replaced(method=b"BREW"), retries=1, redispatched=True, spoe_error=257, spoe_ns=3_000_000
     ),
-    GOOD._replace(status=504, termination=b"sH--", timers=timers(0, 0, 0, None)),
-    GOOD._replace(tcp=True, status=0),
-    GOOD._replace(identity=Identity(upstream=UPSTREAM, untrusted=UPSTREAM.replace(b"b7", b"b8"))),
+    GOOD.replaced(status=504, termination=b"sH--", timers=timers(0, 0, 0, None)),
+    GOOD.replaced(tcp=True, status=0),
+    GOOD.replaced(identity=Identity(upstream=UPSTREAM, untrusted=UPSTREAM.replace(b"b7", b"b8"))),
 ]
 
 

@@ -40,7 +40,7 @@ WITHOUT_CATCH_ALL = Conventions(routes=RouteTable([(b"", b"/users/{id}")]))
 
 
 def asked(target: bytes, method: bytes = b"GET") -> EndOfStream:
-    return GOOD._replace(request=GOOD.request._replace(target=target, method=method))
+    return GOOD.replaced(request=GOOD.request.replaced(target=target, method=method))
 
 
 def spans(end: EndOfStream, conventions: Conventions = CHOSEN, *tags: Attribute) -> tuple[FinishedSpan, ...]:
@@ -70,7 +70,7 @@ def test_the_client_is_truncated_and_the_server_is_not() -> None:
 
 
 def test_in_tcp_mode_too() -> None:
-    end = GOOD._replace(tcp=True, status=0, request=Request(client_address=b"192.0.2.7", client_port=9))
+    end = GOOD.replaced(tcp=True, status=0, request=Request(client_address=b"192.0.2.7", client_port=9))
     server = spans(end)[0]
     assert (server.name, said(server, "client.address"), said(server, "http.route")) == (b"TCP", b"192.0.2.0", None)
 
@@ -92,7 +92,7 @@ def test_a_route_of_the_configurations_own_wins_and_stands_once() -> None:
 
 
 def test_a_stream_whose_end_nobody_told_obeys_too() -> None:
-    request = GOOD.request._replace(target=b"/users/7?a=1")
+    request = GOOD.request.replaced(target=b"/users/7?a=1")
     start = StreamStart(b"k", GOOD.identity, request, START)
     [span] = incomplete_spans(start, identify(GOOD.identity, IdSource()), START + 1, (), CHOSEN)
     assert span.name == b"GET /users/{id}"
@@ -139,7 +139,7 @@ def test_where_a_record_joins_the_version_is_written_as_the_conventions_write_it
     lab = Laboratory(limits=TraceLimits(grace_ns=1, ttl_ns=100))
     version = ((b"tag", b"network.protocol.version"), (b"", b"2.0"))
     lab.notify(say((b"span", b"HAProxy session"), *version, id=b"an-id"))
-    lab.record(GOOD._replace(request=GOOD.request._replace(version=b"HTTP/2.0")))
+    lab.record(GOOD.replaced(request=GOOD.request.replaced(version=b"HTTP/2.0")))
     lab.close()
     assert said(lab.trace.spans[0], "network.protocol.version") == b"2"
 
@@ -159,7 +159,7 @@ targets = st.one_of(
 @given(st.one_of(st.just(b"GET"), st.binary(max_size=30)), targets, st.binary(max_size=30), st.binary(max_size=30))
 def test_names_are_few_and_values_hidden_for_any_request(method: bytes, target: bytes, host: bytes, ip: bytes) -> None:
     request = Request(method, target, b"http", b"HTTP/1.1", host.replace(SECRET, b""), b"", ip, 1, b"web")
-    for span in spans(GOOD._replace(request=request), WITHOUT_CATCH_ALL):
+    for span in spans(GOOD.replaced(request=request), WITHOUT_CATCH_ALL):
         if span.kind in (KIND_SERVER, KIND_CLIENT):
             known = method if method in Conventions().known_methods else b"HTTP"
             assert span.name in (known, known + b" /users/{id}")
@@ -199,9 +199,9 @@ STABLE = {
     "end",
     [
         asked(b"/users/7?a"),
-        asked(b"/", b"BREW")._replace(retries=2, redispatched=True, spoe_error=1),
-        GOOD._replace(tcp=True, status=0),
-        GOOD._replace(status=504, termination=b"sH--", timers=timers(0, 0, 0, None)),
+        asked(b"/", b"BREW").replaced(retries=2, redispatched=True, spoe_error=1),
+        GOOD.replaced(tcp=True, status=0),
+        GOOD.replaced(status=504, termination=b"sH--", timers=timers(0, 0, 0, None)),
     ],
 )
 def test_what_is_not_haproxys_own_is_a_stable_attribute_of_the_conventions(end: EndOfStream) -> None:

@@ -77,7 +77,7 @@ def test_an_end_tells_the_server_span_that_is_exported() -> None:
 
 def test_an_end_counts_whether_its_trace_is_sampled_or_not() -> None:
     streams = Streams()
-    streams.end(end=GOOD._replace(identity=Identity(upstream=UNSAMPLED)))
+    streams.end(end=GOOD.replaced(identity=Identity(upstream=UNSAMPLED)))
     streams.assembler.expire(GRACE)
     [ended] = streams.assembler.take_ended()
     assert (ended.exported, ended.flags) == (False, 0)
@@ -110,13 +110,13 @@ def test_of_a_late_record_without_a_header_nobody_knows_the_trace() -> None:
     streams = Streams()
     streams.begin()
     streams.assembler.expire(LIMITS.ttl_ns)
-    streams.end(LIMITS.ttl_ns + 1, GOOD._replace(identity=Identity()))
+    streams.end(LIMITS.ttl_ns + 1, GOOD.replaced(identity=Identity()))
     [ended] = streams.assembler.take_ended()
     assert (ended.trace_id, ended.span_id) == (b"", b"")
 
 
 def test_a_request_that_broke_before_it_had_an_id_counts() -> None:
     streams = Streams()
-    streams.end(end=GOOD._replace(key=b"", status=400, termination=b"PR--"))
+    streams.end(end=GOOD.replaced(key=b"", status=400, termination=b"PR--"))
     [ended] = streams.assembler.take_ended()
     assert ended.end.status == 400

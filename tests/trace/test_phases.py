@@ -15,7 +15,7 @@ def laid_out(end: EndOfStream) -> list[tuple[str, float, float]]:
 
 
 def ended(state: bytes, laps: Timers, server: bytes = b"s1", retries: int = 0) -> EndOfStream:
-    return GOOD._replace(termination=state, timers=laps, server=server, retries=retries)
+    return GOOD.replaced(termination=state, timers=laps, server=server, retries=retries)
 
 
 def test_all_five() -> None:
@@ -58,12 +58,12 @@ def test_where_a_stream_ended(end: EndOfStream, last: tuple[str, float, float]) 
 
 
 def test_tcp_mode_has_no_request_and_no_response() -> None:
-    end = ended(b"--", timers(None, 20, 30, None))._replace(tcp=True)
+    end = ended(b"--", timers(None, 20, 30, None)).replaced(tcp=True)
     assert laid_out(end) == [("queue", 0, 20), ("connect", 20, 50), ("transfer", 50, 250)]
 
 
 def test_timers_longer_than_the_stream_are_cut_to_it() -> None:
-    end = GOOD._replace(end_ns=START + 50 * MS)
+    end = GOOD.replaced(end_ns=START + 50 * MS)
     assert laid_out(end)[2:] == [("connect", 30, 50), ("wait for response", 50, 50), ("transfer", 50, 50)]
 
 
@@ -88,6 +88,6 @@ def test_whether_a_server_was_tried(end: EndOfStream, tried: bool) -> None:
 
 def test_the_attempt_begins_behind_the_request() -> None:
     assert attempt_start(GOOD) == START + 10 * MS
-    assert attempt_start(GOOD._replace(end_ns=START + 5 * MS)) == START + 5 * MS
+    assert attempt_start(GOOD.replaced(end_ns=START + 5 * MS)) == START + 5 * MS
     assert attempt_start(ended(b"--", timers(None, 0, 0, None))) == START
-    assert attempt_start(GOOD._replace(tcp=True)) == START
+    assert attempt_start(GOOD.replaced(tcp=True)) == START

@@ -43,7 +43,7 @@ def end(**changes: Any) -> EndOfStream:
         spoe_error=0,
         tcp=False,
     )
-    return whole._replace(**changes)
+    return whole.replaced(**changes)
 
 
 def request_message(**facts: bytes) -> Message:
@@ -295,7 +295,7 @@ def test_records_are_bounded_as_messages_are() -> None:
 
 def test_unsampled_streams_are_counted_and_not_exported() -> None:
     lab = Laboratory(limits=LIMITS)
-    lab.record(end(identity=IDENTITY._replace(upstream=f"00-{TRACE}-{UPSTREAM}-00".encode())))
+    lab.record(end(identity=IDENTITY.replaced(upstream=f"00-{TRACE}-{UPSTREAM}-00".encode())))
     lab.expire(GRACE)
     assert lab.finished == []
     assert lab.stats.get("traces_dropped", "unsampled") == 1

@@ -43,7 +43,7 @@ def request(path: bytes = b"/", *more: tuple[bytes, Value], id: bytes = b"an-id"
 
 
 def end(**changes: object) -> EndOfStream:
-    return GOOD._replace(identity=Identity())._replace(**changes)  # type: ignore[arg-type]  # names as in EndOfStream
+    return GOOD.replaced(identity=Identity()).replaced(**changes)
 
 
 def failing(key: bytes = b"an-id") -> EndOfStream:
@@ -190,7 +190,7 @@ def test_records_alone_are_decided_on_by_the_same_rules() -> None:
     rules = [Rule(Action.DROP, path=["/items"], method=["GET"], backend=["origin"], frontend=["web"])]
     it = lab(Sampling(rules=rules))
     it.record(end())
-    it.record(end(key=b"2", request=GOOD.request._replace(method=b"PUT")))
+    it.record(end(key=b"2", request=GOOD.request.replaced(method=b"PUT")))
     assert len(it.finished) == it.stats.get("traces_dropped", "rule") == 1
 
 

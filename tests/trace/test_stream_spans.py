@@ -32,7 +32,7 @@ def ids() -> IdSource:
 
 
 def of(identity: Identity) -> EndOfStream:
-    return GOOD._replace(identity=identity)
+    return GOOD.replaced(identity=identity)
 
 
 # Whose trace
@@ -47,7 +47,7 @@ def test_the_header_that_went_upstream_decides_the_trace() -> None:
 
 
 def test_a_believed_caller_is_the_parent() -> None:
-    identity = GOOD.identity._replace(caller=CALLER, tracestate=b"a=1, b=2")
+    identity = GOOD.identity.replaced(caller=CALLER, tracestate=b"a=1, b=2")
     server, client, *_ = spans_of(of(identity))
     assert server.parent_span_id == bytes.fromhex("00f067aa0ba902b7")
     assert server.flags == 1 | FLAG_HAS_IS_REMOTE | FLAG_IS_REMOTE
@@ -76,7 +76,7 @@ def test_a_broken_header_is_none(broken: bytes) -> None:
 
 
 def test_an_untrusted_caller_becomes_a_link() -> None:
-    server, client, *_ = spans_of(of(GOOD.identity._replace(untrusted=STRANGER, tracestate=b"a=1")))
+    server, client, *_ = spans_of(of(GOOD.identity.replaced(untrusted=STRANGER, tracestate=b"a=1")))
     (link,) = server.links
     assert link.trace_id.hex() == "4bf92f3577b34da6a3ce929d0e0e4736"
     assert link.attributes == ((b"haproxy.link", b"untrusted caller"),)
@@ -84,7 +84,7 @@ def test_an_untrusted_caller_becomes_a_link() -> None:
 
 
 def test_a_caller_of_another_trace_than_the_upstreams_is_a_link_too() -> None:
-    context = identify(GOOD.identity._replace(caller=STRANGER), ids())
+    context = identify(GOOD.identity.replaced(caller=STRANGER), ids())
     assert (context.trace_id.hex(), context.parent_id) == (TRACE, b"")
     assert [link.attributes for link in context.links] == [((b"haproxy.link", b"caller of another trace"),)]
 
@@ -123,7 +123,7 @@ def test_times_of_server_and_client() -> None:
 
 
 def test_without_a_server_the_servers_span_answers_to_the_upstream_id() -> None:
-    end = GOOD._replace(status=503, termination=b"sQ--", server=b"", timers=timers(1, 249, None, None))
+    end = GOOD.replaced(status=503, termination=b"sQ--", server=b"", timers=timers(1, 249, None, None))
     spans = spans_of(end)
     assert tree(spans) == [
         ("GET", KIND_SERVER, ""),
@@ -134,13 +134,13 @@ def test_without_a_server_the_servers_span_answers_to_the_upstream_id() -> None:
 
 
 def test_the_phase_that_a_stream_was_cut_short_in_is_in_error() -> None:
-    end = GOOD._replace(status=504, termination=b"sH--", timers=timers(1, 1, 1, None))
+    end = GOOD.replaced(status=504, termination=b"sH--", timers=timers(1, 1, 1, None))
     failed = [span.name for span in spans_of(end) if span.status == STATUS_ERROR]
     assert failed == [b"GET", b"GET", b"wait for response"]
 
 
 def test_an_answer_in_error_cuts_no_phase_short() -> None:
-    failed = [span.name for span in spans_of(GOOD._replace(status=500)) if span.status == STATUS_ERROR]
+    failed = [span.name for span in spans_of(GOOD.replaced(status=500)) if span.status == STATUS_ERROR]
     assert failed == [b"GET", b"GET"]
 
 

@@ -169,7 +169,7 @@ class OpenTracingReader:
             self.told.append(
                 Told(
                     self._key,
-                    identity if any(identity) else None,
+                    identity if identity.known else None,
                     self._baggage_header,
                     tuple(self._blocks),
                     marks,

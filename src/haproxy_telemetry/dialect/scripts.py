@@ -31,9 +31,6 @@ _SALT: Final = b"\x00\xffvalue\xff\x00"
 _HEADERS: Final = frozenset((b"id", b"traceparent", b"tracestate", b"upstream", b"link"))
 _PAIRS: Final = frozenset((b"tag", b"log", b"baggage"))
 
-# The places of an identity, in the order of its fields.
-_FIELDS: Final = 4
-
 
 class _CannotSayError(Exception):
     """The value is not by itself where it comes out."""
@@ -75,7 +72,8 @@ class _ToldScript:
     def __init__(self, told: Told) -> None:
         self._key = _value(told.key)
         identity = told.identity or Identity()
-        self._fields = [_value(text) if text else -1 for text in identity[:_FIELDS]]
+        told_of = (identity.upstream, identity.caller, identity.untrusted, identity.tracestate)
+        self._fields = [_value(text) if text else -1 for text in told_of]
         self._headers = [(name, _value(text)) for name, text in identity.headers]
         if told.identity is None:
             self._fields = []

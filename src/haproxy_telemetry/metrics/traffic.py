@@ -16,18 +16,18 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple, final
 
 from haproxy_telemetry.metrics import catalog
-from haproxy_telemetry.metrics.instruments import MAX_SERIES, Histogram, UpDown
-from haproxy_telemetry.metrics.points import Attributes, Data, Exemplar
+from haproxy_telemetry.metrics.instruments import MAX_SERIES, Histogram, Lead, Level, Series, UpDown
+from haproxy_telemetry.metrics.points import Attributes, Data
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.conventions import KNOWN_METHODS
 from haproxy_telemetry.trace.http import (
     answered_status,
     client_outcome,
     server_outcome,
-    split_target,
-    termination_of,
+    target_of,
+    verdict_of,
 )
-from haproxy_telemetry.trace.phases import CONNECT, QUEUE, attempt_start, phases, server_tried
+from haproxy_telemetry.trace.phases import CONNECT, QUEUE, attempt_start, phases
 from haproxy_telemetry.trace.spans import Attribute
 from haproxy_telemetry.trace.stream import EndedStream, EndOfStream, Request
 from haproxy_telemetry.trace.termination import Termination
@@ -45,6 +45,8 @@ VERSIONS: Final = {
     b"HTTP/3": b"3",
     b"HTTP/3.0": b"3",
 }
+SCHEMES: Final = (b"http", b"https")
+
 LONGEST_VALUE: Final = 255
 """Bytes of an attribute's text: names in a configuration are shorter, and what a forged record says need not fit."""
 
@@ -68,6 +70,7 @@ class Traffic:
         self._stats = stats
         self._exemplars = rules.exemplars
         self._methods = rules.known_methods
+        self._levels: dict[tuple[bytes, bytes, bytes], Level] = {}
         self._lock = threading.Lock()
         most = rules.max_series
         self._server = Histogram(catalog.SERVER_DURATION, most)
@@ -95,53 +98,103 @@ class Traffic:
 
     def active(self, request: Request, change: int) -> None:
         """A request has come (1), or has ended or is given up (-1)."""
-        with self._lock:
-            self._active.add(active_attributes(request, self._methods), change)
+        self.measure(((request, change),), ())
 
     def ended(self, stream: EndedStream) -> None:
         """Measure a stream that has ended."""
-        end = stream.end
-        termination = termination_of(end)
-        exemplar = self._exemplar(stream)
+        self.measure((), (stream,))
+
+    def measure(self, active: Sequence[tuple[Request, int]], ended: Sequence[EndedStream]) -> None:
+        """Take requests as :meth:`active` does, and streams as :meth:`ended`."""
         with self._lock:
-            if end.tcp:
-                own = session_attributes(end, termination)
-                _record(self._session, own, _seconds(end.start_ns, end.end_ns), exemplar)
-                sized = attributes_of_sizes(end, termination)
-            else:
-                sized = server_attributes(end, termination, route_of(stream.attributes), self._methods)
-                _record(self._server, sized, _seconds(end.start_ns, end.end_ns), exemplar)
-            _record(self._received, sized, end.bytes_received, exemplar)
-            _record(self._sent, sized, end.bytes_sent, exemplar)
-            if end.spoe_ns is not None:
-                _record(self._spoe, spoe_attributes(end), _seconds(0, end.spoe_ns), exemplar)
-            if end.server or end.backend:
-                self._upstream(end, termination, exemplar)
+            for request, change in active:
+                self._active.move(self._level(request), change)
+            for stream in ended:
+                self._measure(stream)
 
-    def _upstream(self, end: EndOfStream, termination: Termination, exemplar: Exemplar | None) -> None:
+    def _level(self, request: Request) -> Level:
+        """Return where a request is under way: asked for by what few of it count."""
+        scheme = request.scheme or target_of(request).scheme
+        few = (request.method, scheme, request.frontend)
+        level = self._levels.get(few)
+        if level is None:
+            level = self._active.level(active_attributes(request, self._methods))
+            # No more of them than levels: what a client may choose freely, or a forger, is looked up each time.
+            named = request.method in self._methods and scheme in SCHEMES and len(request.frontend) <= LONGEST_VALUE
+            if named and not level.spilt:
+                self._levels[few] = level
+        return level
+
+    def _measure(self, stream: EndedStream) -> None:
+        end = stream.end
+        of = self._counted(end, route_of(stream.attributes))
+        lead = self._lead(stream)
+        duration = self._session if end.tcp else self._server
+        duration.add(of.duration, _seconds(end.start_ns, end.end_ns), lead)
+        self._received.add(of.received, float(end.bytes_received), lead)
+        self._sent.add(of.sent, float(end.bytes_sent), lead)
+        if end.spoe_ns is not None:
+            if of.spoe is None:
+                of.spoe = self._spoe.series(spoe_attributes(end))
+            self._spoe.add(of.spoe, _seconds(0, end.spoe_ns), lead)
+        if end.server or end.backend:
+            self._upstream(end, of, lead)
+
+    def _counted(self, end: EndOfStream, route: bytes) -> _Counted:
+        """Return where a stream counts, as all that ended alike do."""
+        of = end.alike.measured
+        if isinstance(of, _Counted) and of.traffic is self and of.route == route:
+            return of
+        termination = verdict_of(end).termination
+        if end.tcp:
+            sized = attributes_of_sizes(end, termination)
+            duration = self._session.series(session_attributes(end, termination))
+        else:
+            sized = server_attributes(end, termination, route, self._methods)
+            duration = self._server.series(sized)
+        found = _Counted(self, route, duration, self._received.series(sized), self._sent.series(sized))
+        end.alike.measured = found
+        return found
+
+    def _upstream(self, end: EndOfStream, of: _Counted, lead: Lead | None) -> None:
         """Measure what HAProxy asked of its servers. A phase in which the stream ended carries the error."""
-        tried = server_tried(end)
-        if tried and not end.tcp:
-            seconds = _seconds(attempt_start(end), end.end_ns)
-            _record(self._client, client_attributes(end, termination, self._methods), seconds, exemplar)
-        queued = tried
-        for phase in phases(end) if tried or end.termination[1:2] == b"Q" else ():
-            error = termination.error_type if phase.last else b""
+        verdict = verdict_of(end)
+        if verdict.tried and not end.tcp:
+            if of.client is None:
+                of.client = self._client.series(client_attributes(end, verdict.termination, self._methods))
+            self._client.add(of.client, _seconds(attempt_start(end), end.end_ns), lead)
+        elif not verdict.tried and end.termination[1:2] != b"Q":
+            return
+        queued = False
+        for phase in phases(end):
+            error = verdict.termination.error_type if phase.last else b""
             if phase.name == QUEUE:
-                queued = False
-                _record(self._queue, upstream_attributes(end, error), _seconds(*phase[1:3]), exemplar)
+                queued = True
+                series = self._queue.series(upstream_attributes(end, error)) if error else self._queue_of(end, of)
+                self._queue.add(series, _seconds(phase.start_ns, phase.end_ns), lead)
             elif phase.name == CONNECT:
-                _record(self._connect, upstream_attributes(end, error), _seconds(*phase[1:3]), exemplar)
-        if queued:  # it found a slot at once, of which there is no phase
-            _record(self._queue, upstream_attributes(end, b""), 0.0, exemplar)
+                series = self._connect.series(upstream_attributes(end, error)) if error else self._connect_of(end, of)
+                self._connect.add(series, _seconds(phase.start_ns, phase.end_ns), lead)
+        if verdict.tried and not queued:  # it found a slot at once, of which there is no phase
+            self._queue.add(self._queue_of(end, of), 0.0, lead)
 
-    def _exemplar(self, stream: EndedStream) -> Exemplar | None:
-        """Return where the measurement leads: the SERVER span, if anybody will find it."""
+    def _queue_of(self, end: EndOfStream, of: _Counted) -> Series:
+        if of.queue is None:
+            of.queue = self._queue.series(upstream_attributes(end, b""))
+        return of.queue
+
+    def _connect_of(self, end: EndOfStream, of: _Counted) -> Series:
+        if of.connect is None:
+            of.connect = self._connect.series(upstream_attributes(end, b""))
+        return of.connect
+
+    def _lead(self, stream: EndedStream) -> Lead | None:
+        """Return where measurements lead to: the SERVER span, if anybody will find it."""
         if self._exemplars == ALWAYS_OFF or not stream.trace_id:
             return None
         if not stream.exported and self._exemplars != ALWAYS_ON:
             return None
-        return Exemplar(stream.trace_id, stream.span_id, 0.0, stream.seen_ns)
+        return Lead(stream.trace_id, stream.span_id, stream.seen_ns)
 
     # The readers' side
 
@@ -159,13 +212,6 @@ class Traffic:
         return collected
 
 
-def _record(histogram: Histogram, attributes: Attributes, value: float, exemplar: Exemplar | None) -> None:
-    """Take one measurement; ``exemplar`` is a stream's, yet without the value."""
-    if exemplar is not None:
-        exemplar = Exemplar(exemplar.trace_id, exemplar.span_id, float(value), exemplar.time_ns)
-    histogram.record(attributes, value, exemplar)
-
-
 def _seconds(start_ns: int, end_ns: int) -> float:
     return max(0, end_ns - start_ns) / _SECOND
 
@@ -176,6 +222,24 @@ def route_of(attributes: Sequence[Attribute]) -> bytes:
         if key == catalog.ROUTE and isinstance(value, bytes):
             return value
     return b""
+
+
+@final
+class _Counted:
+    """The series in which all streams count that ended alike and have one route; found when they are needed first."""
+
+    __slots__ = ("client", "connect", "duration", "queue", "received", "route", "sent", "spoe", "traffic")
+
+    def __init__(self, traffic: Traffic, route: bytes, duration: Series, received: Series, sent: Series) -> None:
+        self.traffic = traffic
+        self.route = route
+        self.duration = duration
+        self.received = received
+        self.sent = sent
+        self.spoe: Series | None = None
+        self.client: Series | None = None
+        self.queue: Series | None = None
+        self.connect: Series | None = None
 
 
 # Attributes, in the order of the catalog; what is not known is left out
@@ -237,9 +301,9 @@ def spoe_attributes(end: EndOfStream) -> Attributes:
 
 
 def _request(request: Request, methods: frozenset[bytes]) -> Attributes:
-    scheme = request.scheme or split_target(request.method, request.target).scheme
+    scheme = request.scheme or target_of(request).scheme
     method = (catalog.METHOD, _method(request, methods))
-    return (method, (catalog.SCHEME, scheme)) if scheme in (b"http", b"https") else (method,)
+    return (method, (catalog.SCHEME, scheme)) if scheme in SCHEMES else (method,)
 
 
 def _method(request: Request, methods: frozenset[bytes]) -> bytes:

@@ -12,7 +12,7 @@ from typing import Final
 
 from haproxy_telemetry.otlp.encode import SPAN_ID_SIZE, TRACE_ID_SIZE, any_value, attribute_field
 from haproxy_telemetry.otlp.protobuf import length_field, varint_field
-from haproxy_telemetry.trace.http import server_outcome, span_name, termination_of
+from haproxy_telemetry.trace.http import span_name, verdict_of
 from haproxy_telemetry.trace.spans import STATUS_ERROR, Attribute
 from haproxy_telemetry.trace.stream import EndedStream
 from haproxy_telemetry.trace.termination import CLIENT, NORMAL
@@ -47,10 +47,11 @@ def encode_log(stream: EndedStream) -> bytes:
 def severity(stream: EndedStream) -> int:
     """Return ERROR where the server's side failed, WARN where the client did or was refused, else INFO."""
     end = stream.end
-    termination = termination_of(end)
+    verdict = verdict_of(end)
+    termination = verdict.termination
     if end.status < 500 and termination.cause == CLIENT:
         return WARN
-    if server_outcome(end, termination).status == STATUS_ERROR:
+    if verdict.server.status == STATUS_ERROR:
         return ERROR
     return WARN if end.status >= 400 or termination.error_type else INFO
 
@@ -63,7 +64,7 @@ def sentence(stream: EndedStream) -> bytes:
         words.append(path)
     if end.status:
         words.append(b"%d" % end.status)
-    termination = termination_of(end)
+    termination = verdict_of(end).termination
     line = b" ".join(words)
     return line if termination is NORMAL else line + b": " + termination.words
 

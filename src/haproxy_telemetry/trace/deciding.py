@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from haproxy_telemetry.sampling import Ending, Facts, Given, Sampling, with_threshold
-from haproxy_telemetry.trace.http import server_outcome, split_target, termination_of
+from haproxy_telemetry.trace.http import split_target, target_of, verdict_of
 from haproxy_telemetry.trace.instructions import Told, placed
 from haproxy_telemetry.trace.live import LiveTrace
 from haproxy_telemetry.trace.spans import FLAG_SAMPLED, STATUS_ERROR, Attribute, AttributeValue
@@ -124,7 +124,7 @@ def _learn(sampling: Sampling, facts: Facts, told: Told) -> None:
 def _learn_request(facts: Facts, request: Request) -> None:
     facts.frontend = request.frontend
     facts.method = request.method
-    facts.path = split_target(request.method, request.target).path
+    facts.path = target_of(request).path
     facts.client = request.client_address
 
 
@@ -181,8 +181,9 @@ def _ending(trace: LiveTrace) -> Ending:
 
 def _ending_by_record(end: EndOfStream) -> Ending:
     """A stream that its client ended is an abort; an error too only if HAProxy or the server failed before."""
-    termination = termination_of(end)
-    failed = server_outcome(end, termination).status == STATUS_ERROR
+    verdict = verdict_of(end)
+    termination = verdict.termination
+    failed = verdict.server.status == STATUS_ERROR
     abort = termination.cause == CLIENT and termination.error_type != b""
     error = failed and (not abort or end.status >= 500)
     return Ending(end.end_ns - end.start_ns, error, end.retries > 0 or end.redispatched, abort)

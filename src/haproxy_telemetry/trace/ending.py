@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import Final
 
 from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
-from haproxy_telemetry.trace.http import server_attributes, server_outcome, termination_of
+from haproxy_telemetry.trace.http import server_attributes, verdict_of
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.live import LiveTrace
-from haproxy_telemetry.trace.phases import server_tried
 from haproxy_telemetry.trace.spans import (
     KIND_CLIENT,
     KIND_INTERNAL,
@@ -52,14 +51,15 @@ def ended_stream(
     """
     if finished is not None:
         server = finished.spans[0]
-        ids = (trace.trace_id, server.span_id, trace.flags)
-        return EndedStream(end, now, *ids, exported, server.attributes, finished.service)
-    known = trace.key or trace.made_by_haproxy
-    ids = (trace.trace_id, trace.upstream_id, trace.flags) if known else (b"", b"", 0)
-    termination = termination_of(end)
-    said = server_attributes(end, termination, server_outcome(end, termination), conventions)
+        whose, span_id, flags = trace.trace_id, server.span_id, trace.flags
+        return EndedStream(end, now, whose, span_id, flags, exported, server.attributes, finished.service)
+    whose, span_id, flags = b"", b"", 0
+    if trace.key or trace.made_by_haproxy:
+        whose, span_id, flags = trace.trace_id, trace.upstream_id, trace.flags
+    said = server_attributes(end, conventions)
     service = trace.service or _service(end) or None
-    return EndedStream(end, now, *ids, False, (*said, *trace.attributes.items()), service)
+    attributes = (*said, *trace.attributes.items())
+    return EndedStream(end, now, whose, span_id, flags, False, attributes, service)
 
 
 def _service(told: EndOfStream | StreamStart | None) -> bytes:
@@ -76,7 +76,7 @@ def _spans(trace: LiveTrace, ids: IdSource, phases: str, conventions: Convention
     if trace.end is not None:
         return stream_spans(trace.end, context, ids, phases, attributes, conventions)
     if trace.start is not None:
-        start = trace.start if trace.start.start_ns else trace.start._replace(start_ns=trace.began_ns)
+        start = trace.start if trace.start.start_ns else trace.start.replaced(start_ns=trace.began_ns)
         return incomplete_spans(start, context, trace.last_event_ns, attributes, conventions)
     return ()
 
@@ -102,14 +102,14 @@ def _joined(
         trace.finish(still_open, end.end_ns)
     told_upstream = trace.upstream_taken
     # The record's CLIENT span answers to the id that went upstream, if no message made a span for it.
-    trace.upstream_taken = told_upstream or server_tried(end)
+    trace.upstream_taken = told_upstream or verdict_of(end).tried
     told = trace.finished()
     server, *others = stream_spans(end, context_of(trace, told[0].span_id), ids, phases, (), conventions)
     recorded = {told[0].span_id: server}
     if told_upstream:
         recorded |= {span.span_id: span for span in others if span.kind == KIND_CLIENT}
     joined = [_join(span, recorded[span.span_id]) if span.span_id in recorded else span for span in told]
-    if not server_tried(end):
+    if not verdict_of(end).tried:
         joined = [_asked_nobody(span) if span.span_id == trace.upstream_id else span for span in joined]
     added = [_under(span, server.span_id, told[0].span_id) for span in others if span.span_id not in recorded]
     return (*joined, *added)

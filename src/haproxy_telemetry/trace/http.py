@@ -8,12 +8,13 @@ as HAProxy gave them, but for what ``privacy.py`` changes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, final
 
 from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
+from haproxy_telemetry.trace.phases import server_tried
 from haproxy_telemetry.trace.privacy import CREDENTIALS, Privacy, shown_address, shown_authority, shown_query
 from haproxy_telemetry.trace.spans import STATUS_ERROR, STATUS_UNSET, Attribute
-from haproxy_telemetry.trace.stream import EndOfStream, Request
+from haproxy_telemetry.trace.stream import EndOfStream, Outcome, Request, Target, Verdict
 from haproxy_telemetry.trace.termination import NO_SERVER, NORMAL, Termination, decode_termination
 
 TCP_NAME: Final = b"TCP"
@@ -25,13 +26,12 @@ _VERSIONS: Final = {b"2.0": b"2", b"3.0": b"3"}
 # The request target
 
 
-class Target(NamedTuple):
-    """A request target in its parts (RFC 9112, 3.2); ``authority`` and ``scheme`` only where it is absolute."""
-
-    scheme: bytes
-    authority: bytes
-    path: bytes
-    query: bytes
+def target_of(request: Request) -> Target:
+    """Return the parts of the request's target: they are asked for more than once."""
+    parts = request.parts
+    if parts is None:
+        parts = request.parts = split_target(request.method, request.target)
+    return parts
 
 
 def split_target(method: bytes, target: bytes) -> Target:
@@ -51,8 +51,24 @@ def split_target(method: bytes, target: bytes) -> Target:
     return Target(scheme, authority, path, query)
 
 
+KNOWN_HOSTS: Final = 1024
+LONGEST_KNOWN_HOST: Final = 128
+_hosts: dict[bytes, tuple[bytes, int]] = {}  # bounded, since clients choose them
+
+
 def split_host(authority: bytes) -> tuple[bytes, int]:
     """Return name and port (0 if none) of a Host header; an IPv6 address without its brackets."""
+    known = _hosts.get(authority)
+    if known is None:
+        known = _split_host(authority)
+        if len(authority) <= LONGEST_KNOWN_HOST:
+            if len(_hosts) >= KNOWN_HOSTS:
+                _hosts.clear()
+            _hosts[authority] = known
+    return known
+
+
+def _split_host(authority: bytes) -> tuple[bytes, int]:
     if authority.startswith(b"["):
         name, found, rest = authority[1:].partition(b"]")
         return (name, _port(rest.removeprefix(b":"))) if found else (authority, 0)
@@ -87,53 +103,53 @@ def server_span_name(name: bytes, attributes: Sequence[Attribute]) -> bytes:
     return name
 
 
-def route_of(request: Request, conventions: Conventions = DEFAULT) -> bytes:
-    """Return the template that the request's path is one of, ``b""`` if there is none."""
-    if not len(conventions.routes):
-        return b""
-    return conventions.routes.match(request.method, split_target(request.method, request.target).path)
-
-
 def request_attributes(request: Request, conventions: Conventions = DEFAULT) -> list[Attribute]:
     """Return what a SERVER span says of an HTTP request, whatever became of it."""
-    target = split_target(request.method, request.target)
-    scheme = request.scheme or target.scheme
     attributes = _method(request.method, conventions)
+    _add_asked(attributes, request, _protocol(request.version), conventions)
+    _add_client(attributes, request, conventions.privacy)
+    if request.frontend:
+        attributes.append((b"haproxy.frontend.name", request.frontend))
+    return attributes
+
+
+def _add_asked(
+    attributes: list[Attribute], request: Request, protocol: list[Attribute], conventions: Conventions
+) -> None:
+    """Add what was asked for, of whom, and by what program."""
+    target = target_of(request)
+    scheme = request.scheme or target.scheme
     if target.path:
         attributes.append((b"url.path", target.path))
-        if route := conventions.routes.match(request.method, target.path):
+        if len(conventions.routes) and (route := conventions.routes.match(request.method, target.path)):
             attributes.append((ROUTE, route))
     if target.query:
         attributes.append((b"url.query", shown_query(conventions.privacy, target.query)))
     if scheme:
         attributes.append((b"url.scheme", scheme))
-    version = request.version.removeprefix(b"HTTP/")
-    if version:
-        attributes.append((b"network.protocol.name", b"http"))
-        attributes.append((b"network.protocol.version", _VERSIONS.get(version, version)))
-    name, port = split_host((request.host or target.authority).rpartition(b"@")[2])
-    if name:
-        attributes.append((b"server.address", name))
-        if port := port or _DEFAULT_PORTS.get(scheme, 0):
-            attributes.append((b"server.port", port))
+    attributes.extend(protocol)
+    authority = request.host or target.authority
+    if authority:
+        name, port = split_host(authority.rpartition(b"@")[2] if b"@" in authority else authority)
+        if name:
+            attributes.append((b"server.address", name))
+            if port := port or _DEFAULT_PORTS.get(scheme, 0):
+                attributes.append((b"server.port", port))
     if request.user_agent:
         attributes.append((b"user_agent.original", request.user_agent))
-    return attributes + connection_attributes(request, conventions.privacy)
 
 
-def connection_attributes(request: Request, privacy: Privacy = DEFAULT.privacy) -> list[Attribute]:
-    """Return who the client is and where it came in; a Unix socket has neither address nor port."""
-    attributes: list[Attribute] = []
-    if request.client_address and request.client_address != b"unix":
-        address = shown_address(privacy, request.client_address)
+def _add_client(attributes: list[Attribute], request: Request, privacy: Privacy) -> None:
+    """Add who the client is; a Unix socket has neither address nor port."""
+    address = request.client_address
+    if address and address != b"unix":
+        address = shown_address(privacy, address)
         if address:
+            port = request.client_port
             attributes.append((b"client.address", address))
-            attributes.append((b"client.port", request.client_port))
+            attributes.append((b"client.port", port))
             attributes.append((b"network.peer.address", address))
-            attributes.append((b"network.peer.port", request.client_port))
-    if request.frontend:
-        attributes.append((b"haproxy.frontend.name", request.frontend))
-    return attributes
+            attributes.append((b"network.peer.port", port))
 
 
 def _method(method: bytes, conventions: Conventions) -> list[Attribute]:
@@ -145,7 +161,28 @@ def _method(method: bytes, conventions: Conventions) -> list[Attribute]:
     return unknown
 
 
+def _protocol(version: bytes) -> list[Attribute]:
+    number = version.removeprefix(b"HTTP/")
+    if not number:
+        return []
+    return [(b"network.protocol.name", b"http"), (b"network.protocol.version", _VERSIONS.get(number, number))]
+
+
 # What became of it
+
+
+def verdict_of(end: EndOfStream) -> Verdict:
+    """Return what the stream's end amounts to: found out once for all that are alike."""
+    verdict = end.alike.verdict
+    if verdict is None:
+        verdict = end.alike.verdict = _judge(end)
+    return verdict
+
+
+def _judge(end: EndOfStream) -> Verdict:
+    termination = termination_of(end)
+    outcomes = server_outcome(end, termination), client_outcome(end, termination)
+    return Verdict(termination, server_tried(end), answered_status(end), *outcomes)
 
 
 def termination_of(end: EndOfStream) -> Termination:
@@ -153,13 +190,6 @@ def termination_of(end: EndOfStream) -> Termination:
     if end.termination[:2] == b"SC" and not end.server:
         return NO_SERVER
     return decode_termination(end.termination)
-
-
-class Outcome(NamedTuple):
-    """A span's status and its ``error.type``, ``b""`` if it is no error."""
-
-    status: int
-    error_type: bytes
 
 
 FINE: Final = Outcome(STATUS_UNSET, b"")
@@ -201,37 +231,79 @@ def _digits(status: int) -> bytes:
     return b"%d" % status
 
 
-def _of_request(end: EndOfStream, conventions: Conventions) -> list[Attribute]:
-    if end.tcp:
-        return connection_attributes(end.request, conventions.privacy)
-    return request_attributes(end.request, conventions)
+@final
+class _Said:
+    """What the spans of all streams say that ended alike: the parts of their attributes that are the same.
+
+    In the order in which they stand, with what differs from stream to stream between them.
+    """
+
+    __slots__ = ("answered", "asked_server", "conventions", "ended", "got", "method", "name", "protocol")
+
+    def __init__(self, end: EndOfStream, conventions: Conventions) -> None:
+        verdict = verdict_of(end)
+        self.conventions = conventions
+        self.name = span_name(end.request, end.tcp, conventions)
+        self.method: list[Attribute] = [] if end.tcp else _method(end.request.method, conventions)
+        self.protocol = _protocol(end.request.version)
+        self.answered = _answered(end, verdict)
+        self.ended = _ended(end, verdict.termination)
+        self.asked_server = self.method + _address(end)
+        self.got = _got(end, verdict)
 
 
-def server_attributes(
-    end: EndOfStream, termination: Termination, outcome: Outcome, conventions: Conventions = DEFAULT
-) -> list[Attribute]:
+def _said(end: EndOfStream, conventions: Conventions) -> _Said:
+    said = end.alike.said
+    if not isinstance(said, _Said) or said.conventions is not conventions:
+        said = end.alike.said = _Said(end, conventions)
+    return said
+
+
+def stream_name(end: EndOfStream, conventions: Conventions = DEFAULT) -> bytes:
+    """Return :func:`span_name` of a stream that has ended."""
+    return _said(end, conventions).name
+
+
+def server_attributes(end: EndOfStream, conventions: Conventions = DEFAULT) -> list[Attribute]:
     """Return all that the SERVER span says."""
-    attributes = _of_request(end, conventions)
-    if end.tcp:
-        attributes.append((b"network.transport", b"tcp"))
-    if end.status:
-        attributes.append((b"http.response.status_code", end.status))
-    if outcome.error_type:
-        attributes.append((b"error.type", outcome.error_type))
-    attributes += _backend(end)
+    said = _said(end, conventions)
+    attributes = said.method.copy()
+    if not end.tcp:
+        _add_asked(attributes, end.request, said.protocol, conventions)
+    _add_client(attributes, end.request, conventions.privacy)
+    attributes.extend(said.answered)
     if end.key:
         attributes.append((b"haproxy.unique_id", end.key))
     attributes.append((b"haproxy.bytes.received", end.bytes_received))
     attributes.append((b"haproxy.bytes.sent", end.bytes_sent))
-    attributes.append((b"haproxy.termination.state", end.termination))
+    attributes.extend(said.ended)
+    if end.spoe_ns is not None:
+        attributes.append((b"haproxy.spoe.duration", end.spoe_ns / 1_000_000_000))
+    return attributes
+
+
+def _answered(end: EndOfStream, verdict: Verdict) -> list[Attribute]:
+    """Where the stream came in, what became of it, and where it went."""
+    attributes: list[Attribute] = []
+    if end.request.frontend:
+        attributes.append((b"haproxy.frontend.name", end.request.frontend))
+    if end.tcp:
+        attributes.append((b"network.transport", b"tcp"))
+    if end.status:
+        attributes.append((b"http.response.status_code", end.status))
+    if verdict.server.error_type:
+        attributes.append((b"error.type", verdict.server.error_type))
+    return attributes + _backend(end)
+
+
+def _ended(end: EndOfStream, termination: Termination) -> list[Attribute]:
+    attributes: list[Attribute] = [(b"haproxy.termination.state", end.termination)]
     if termination is not NORMAL:
         attributes.append((b"haproxy.termination.reason", termination.words))
     if termination.cause:
         attributes.append((b"haproxy.termination.cause", termination.cause))
     if end.spoe_error:
         attributes.append((b"haproxy.spoe.error", end.spoe_error))
-    if end.spoe_ns is not None:
-        attributes.append((b"haproxy.spoe.duration", end.spoe_ns / 1_000_000_000))
     return attributes
 
 
@@ -249,9 +321,18 @@ def _backend(end: EndOfStream) -> list[Attribute]:
     return attributes
 
 
-def client_attributes(end: EndOfStream, outcome: Outcome, conventions: Conventions = DEFAULT) -> list[Attribute]:
+def client_attributes(end: EndOfStream, conventions: Conventions = DEFAULT) -> list[Attribute]:
     """Return what the CLIENT span says: all attempts are one span, as HAProxy logs the last one only."""
-    attributes: list[Attribute] = [] if end.tcp else _method(end.request.method, conventions)
+    said = _said(end, conventions)
+    attributes = said.asked_server.copy()
+    if not end.tcp and (url := full_url(end, conventions.privacy)):
+        attributes.append((b"url.full", url))
+    attributes.extend(said.got)
+    return attributes
+
+
+def _address(end: EndOfStream) -> list[Attribute]:
+    attributes: list[Attribute] = []
     if end.server_address and end.server_address != b"unix":
         attributes.append((b"server.address", end.server_address))
         attributes.append((b"server.port", end.server_port))
@@ -259,14 +340,18 @@ def client_attributes(end: EndOfStream, outcome: Outcome, conventions: Conventio
         attributes.append((b"network.peer.port", end.server_port))
     if end.tcp:
         attributes.append((b"network.transport", b"tcp"))
-    elif url := full_url(end, conventions.privacy):
-        attributes.append((b"url.full", url))
-    if status := answered_status(end):
-        attributes.append((b"http.response.status_code", status))
+    return attributes
+
+
+def _got(end: EndOfStream, verdict: Verdict) -> list[Attribute]:
+    """What the server gave, and which one it was."""
+    attributes: list[Attribute] = []
+    if verdict.answered:
+        attributes.append((b"http.response.status_code", verdict.answered))
     if end.retries and not end.tcp:
         attributes.append((b"http.request.resend_count", end.retries))
-    if outcome.error_type:
-        attributes.append((b"error.type", outcome.error_type))
+    if verdict.client.error_type:
+        attributes.append((b"error.type", verdict.client.error_type))
     return attributes + _backend(end)
 
 
@@ -275,7 +360,7 @@ def full_url(end: EndOfStream, privacy: Privacy = DEFAULT.privacy) -> bytes:
 
     HAProxy does not log whether it speaks TLS to the server, nor a path that its rules rewrote.
     """
-    target = split_target(end.request.method, end.request.target)
+    target = target_of(end.request)
     scheme = end.request.scheme or target.scheme or b"http"
     authority = end.request.host or target.authority
     if not authority:
@@ -287,7 +372,7 @@ def full_url(end: EndOfStream, privacy: Privacy = DEFAULT.privacy) -> bytes:
         authority = CREDENTIALS + authority.rpartition(b"@")[2]
     query = b"?" + shown_query(privacy, target.query) if target.query else b""
     path = b"" if target.path == b"*" else target.path  # RFC 9112, 3.2.4: OPTIONS * is the URL without a path
-    return scheme + b"://" + shown_authority(authority) + path + query
+    return b"".join((scheme, b"://", shown_authority(authority) if b"@" in authority else authority, path, query))
 
 
 def _has_credentials(target: bytes) -> bool:

@@ -69,7 +69,7 @@ def _adopt_upstream(trace: LiveTrace, upstream: SpanContext) -> None:
         # Told of too late for the span that waits for the server: it began before, as in a backend's own filter.
         if span.span_id == trace.upstream_id:
             span.span_id = upstream.span_id
-    trace.trace_id, trace.upstream_id, trace.flags = upstream
+    trace.trace_id, trace.upstream_id, trace.flags = upstream.trace_id, upstream.span_id, upstream.flags
     trace.made_by_haproxy = True
     # HAProxy knows it all by itself, unless it has been told of another context before.
     trace.said = not trace.said
@@ -81,7 +81,7 @@ def _adopt_caller(trace: LiveTrace, caller: SpanContext) -> None:
     Not called for what HAProxy itself sends upstream, which events behind its http-request rules see.
     """
     if not trace.made_by_haproxy:
-        trace.trace_id, trace.remote_span_id, trace.flags = caller
+        trace.trace_id, trace.remote_span_id, trace.flags = caller.trace_id, caller.span_id, caller.flags
         trace.said = False
     elif caller.trace_id == trace.trace_id:
         trace.remote_span_id = caller.span_id

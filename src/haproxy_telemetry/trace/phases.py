@@ -12,9 +12,9 @@ With retries HAProxy counts the attempts before the last, and the pauses between
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, final
 
-from haproxy_telemetry.trace.stream import EndOfStream
+from haproxy_telemetry.trace.stream import EndOfStream, Phase
 
 RECEIVE: Final = b"receive request"
 QUEUE: Final = b"queue"
@@ -22,16 +22,6 @@ TARPIT: Final = b"tarpit"
 CONNECT: Final = b"connect"
 WAIT: Final = b"wait for response"
 TRANSFER: Final = b"transfer"
-
-
-class Phase(NamedTuple):
-    """``last``: the stream ended in it. ``upstream``: it belongs to the attempt to get an answer from a server."""
-
-    name: bytes
-    start_ns: int
-    end_ns: int
-    last: bool
-    upstream: bool
 
 
 def server_tried(end: EndOfStream) -> bool:
@@ -56,6 +46,13 @@ def attempt_start(end: EndOfStream) -> int:
 
 def phases(end: EndOfStream) -> list[Phase]:
     """Return the phases that the stream went through, in order, each within the stream."""
+    lasted = end.phases
+    if lasted is None:
+        lasted = end.phases = _laid_out(end)
+    return lasted
+
+
+def _laid_out(end: EndOfStream) -> list[Phase]:
     layout = _Layout(end)
     timers = end.timers
     tried = server_tried(end)
@@ -79,6 +76,7 @@ def phases(end: EndOfStream) -> list[Phase]:
     return layout.phases
 
 
+@final
 class _Layout:
     """Puts one phase behind the other, up to the end of the stream."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, Protocol, final
+from typing import Final, Protocol, final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from haproxy_telemetry.stats import Stats
@@ -42,15 +42,19 @@ class TraceContext:
     """W3C's headers: their place in the order. They are read and written by :class:`Propagators` itself."""
 
 
-class Caller(NamedTuple):
+@final
+class Caller:
     """A caller's span, and whether a tracestate belongs to it, as it does to a traceparent.
 
     ``context`` is ``None`` where the caller leaves the ids to us and says only whether to sample (``wants``).
     """
 
-    context: SpanContext | None
-    has_state: bool = False
-    wants: bool = False
+    __slots__ = ("context", "has_state", "wants")
+
+    def __init__(self, context: SpanContext | None, has_state: bool = False, wants: bool = False) -> None:
+        self.context = context
+        self.has_state = has_state
+        self.wants = wants
 
 
 ITEM_PREFIX: Final = b"uberctx-"

@@ -11,23 +11,21 @@ Pure, and no state: whose trace it is was decided before (``identity.py``), ids 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, final
 
 from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
 from haproxy_telemetry.trace.http import (
     FINE,
-    Outcome,
     client_attributes,
-    client_outcome,
     request_attributes,
     server_attributes,
-    server_outcome,
     server_span_name,
     span_name,
-    termination_of,
+    stream_name,
+    verdict_of,
 )
 from haproxy_telemetry.trace.ids import IdSource
-from haproxy_telemetry.trace.phases import Phase, attempt_start, phases, server_tried
+from haproxy_telemetry.trace.phases import attempt_start, phases
 from haproxy_telemetry.trace.spans import (
     FLAG_HAS_IS_REMOTE,
     FLAG_IS_REMOTE,
@@ -39,28 +37,40 @@ from haproxy_telemetry.trace.spans import (
     SpanEvent,
     SpanLink,
 )
-from haproxy_telemetry.trace.stream import EndOfStream, StreamStart
+from haproxy_telemetry.trace.stream import EndOfStream, Outcome, Phase, StreamStart
 
 PHASES_AS_SPANS: Final = "spans"
 PHASES_AS_EVENTS: Final = "events"
 PHASES_OFF: Final = "off"
 
 
-class StreamContext(NamedTuple):
+@final
+class StreamContext:
     """Which trace the stream belongs to, and the ids of its spans; fixed once, whoever tells of it first.
 
-    ``upstream_id`` is the span that the origin's spans hang under.
+    ``parent_id`` is the trusted caller's span, ``b""`` if there is none; ``upstream_id`` the one that the origin's
+    spans hang under. ``flags`` are W3C's.
     """
 
-    trace_id: bytes
-    flags: int
-    """W3C trace flags."""
-    trace_state: bytes
-    parent_id: bytes
-    """The trusted caller's span, ``b""`` if there is none."""
-    server_id: bytes
-    upstream_id: bytes
-    links: tuple[SpanLink, ...]
+    __slots__ = ("flags", "links", "parent_id", "server_id", "trace_id", "trace_state", "upstream_id")
+
+    def __init__(
+        self,
+        trace_id: bytes,
+        flags: int,
+        trace_state: bytes,
+        parent_id: bytes,
+        server_id: bytes,
+        upstream_id: bytes,
+        links: tuple[SpanLink, ...],
+    ) -> None:
+        self.trace_id = trace_id
+        self.flags = flags
+        self.trace_state = trace_state
+        self.parent_id = parent_id
+        self.server_id = server_id
+        self.upstream_id = upstream_id
+        self.links = links
 
 
 def stream_spans(
@@ -72,12 +82,11 @@ def stream_spans(
     conventions: Conventions = DEFAULT,
 ) -> tuple[FinishedSpan, ...]:
     """Return the stream's spans, the SERVER span first. ``attributes`` are further ones of it."""
-    termination = termination_of(end)
-    tried = server_tried(end)
-    outcome = server_outcome(end, termination)
-    upstream = client_outcome(end, termination) if tried else outcome
-    name = span_name(end.request, end.tcp, conventions)
-    said = _with_tags(server_attributes(end, termination, outcome, conventions), attributes)
+    verdict = verdict_of(end)
+    tried, outcome = verdict.tried, verdict.server
+    upstream = verdict.client if tried else outcome
+    name = stream_name(end, conventions)
+    said = _with_tags(server_attributes(end, conventions), attributes)
     # Where no server was tried, nothing else can answer to the id that the headers and the log name.
     server_id = context.server_id if tried else context.upstream_id
     lasted = [] if phases_as == PHASES_OFF else phases(end)
@@ -86,9 +95,10 @@ def stream_spans(
             context,
             server_id,
             context.parent_id,
-            server_span_name(name, said),
+            server_span_name(name, said) if attributes or len(conventions.routes) else name,
             KIND_SERVER,
-            (end.start_ns, end.end_ns),
+            end.start_ns,
+            end.end_ns,
             outcome,
             said,
             _events(lasted, False) if phases_as == PHASES_AS_EVENTS else (),
@@ -102,17 +112,19 @@ def stream_spans(
                 server_id,
                 name,
                 KIND_CLIENT,
-                (attempt_start(end), end.end_ns),
+                attempt_start(end),
+                end.end_ns,
                 upstream,
-                tuple(client_attributes(end, upstream, conventions)),
+                tuple(client_attributes(end, conventions)),
                 _events(lasted, True) if phases_as == PHASES_AS_EVENTS else (),
             )
         )
     if phases_as == PHASES_AS_SPANS:
+        cut_short = verdict.termination.error_type != b""
         for phase in lasted:
             parent, whole = (context.upstream_id, upstream) if phase.upstream else (server_id, outcome)
             # The phase in which a stream was cut short is the one in error; an answer of 500 breaks none.
-            broken = phase.last and termination.error_type and whole.error_type
+            broken = phase.last and cut_short and whole.error_type != b""
             spans.append(_phase_span(context, ids.span_id(), parent, phase, whole if broken else FINE))
     return tuple(spans)
 
@@ -135,7 +147,8 @@ def incomplete_spans(
             context.parent_id,
             server_span_name(span_name(start.request, False, conventions), said),
             KIND_SERVER,
-            (start.start_ns, max(start.start_ns, end_ns)),
+            start.start_ns,
+            max(start.start_ns, end_ns),
             FINE,
             said,
             (),
@@ -150,8 +163,8 @@ def _with_tags(own: list[Attribute], tags: Sequence[Attribute]) -> tuple[Attribu
 
 def _phase_span(context: StreamContext, span_id: bytes, parent: bytes, phase: Phase, outcome: Outcome) -> FinishedSpan:
     attributes: tuple[Attribute, ...] = ((b"error.type", outcome.error_type),) if outcome.error_type else ()
-    times = (phase.start_ns, phase.end_ns)
-    return _span(context, span_id, parent, phase.name, KIND_INTERNAL, times, outcome, attributes, ())
+    begin, until = phase.start_ns, phase.end_ns
+    return _span(context, span_id, parent, phase.name, KIND_INTERNAL, begin, until, outcome, attributes, ())
 
 
 def _events(lasted: list[Phase], upstream: bool) -> tuple[SpanEvent, ...]:
@@ -175,7 +188,8 @@ def _span(
     parent_id: bytes,
     name: bytes,
     kind: int,
-    times: tuple[int, int],
+    start_ns: int,
+    end_ns: int,
     outcome: Outcome,
     attributes: tuple[Attribute, ...],
     events: tuple[SpanEvent, ...],
@@ -190,8 +204,8 @@ def _span(
         flags=context.flags | FLAG_HAS_IS_REMOTE | (FLAG_IS_REMOTE if remote else 0),
         name=name,
         kind=kind,
-        start_ns=times[0],
-        end_ns=times[1],
+        start_ns=start_ns,
+        end_ns=end_ns,
         attributes=attributes,
         dropped_attributes=0,
         events=events,

@@ -7,27 +7,34 @@ so, never an error.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, final
+
+from haproxy_telemetry.trace.plain import Plain
 
 CLIENT: Final = b"client"
 PROXY: Final = b"proxy"
 SERVER: Final = b"server"
 
 
-class Termination(NamedTuple):
-    """How a stream ended. ``error_type`` is ``b""`` where the end is no error by itself."""
-
-    words: bytes
-    cause: bytes
-    """``client``, ``proxy`` (HAProxy itself, its rules, its operator), ``server``, or ``b""`` if it just ended."""
-    error_type: bytes
-    """One of few: it is meant for grouping."""
+TERMINATION_FIELDS: Final = ("words", "cause", "error_type")
 
 
-class _First(NamedTuple):
-    words: bytes
-    cause: bytes
-    error_type: bytes
+@final
+class Termination(Plain):
+    """How a stream ended, or what the first character says of it. ``error_type``: ``b""`` where it is no error."""
+
+    __slots__ = TERMINATION_FIELDS
+
+    def __init__(self, words: bytes, cause: bytes, error_type: bytes) -> None:
+        self.words = words
+        self.cause = cause
+        """``client``, ``proxy`` (HAProxy itself, its rules, its operator), ``server``, or ``b""`` if it just ended."""
+        self.error_type = error_type
+        """One of few: it is meant for grouping."""
+
+    def names(self) -> tuple[str, ...]:
+        """Return the fields."""
+        return TERMINATION_FIELDS
 
 
 NORMAL: Final = Termination(b"the stream ended normally", b"", b"")
@@ -35,19 +42,21 @@ NORMAL: Final = Termination(b"the stream ended normally", b"", b"")
 NO_SERVER: Final = Termination(b"no server was available", SERVER, b"no_server")
 """``SC`` without a server: nobody refused anything, there was nobody to ask. The code alone can't tell."""
 
-FIRST: Final[dict[bytes, _First]] = {
-    b"C": _First(b"the client closed the connection", CLIENT, b"client_abort"),
-    b"c": _First(b"the client timed out", CLIENT, b"client_timeout"),
-    b"S": _First(b"the server closed the connection or refused it", SERVER, b"server_abort"),
-    b"s": _First(b"the server timed out", SERVER, b"server_timeout"),
-    b"P": _First(b"HAProxy broke the stream off", PROXY, b"proxy_error"),
-    b"L": _First(b"HAProxy answered by itself", PROXY, b""),
-    b"R": _First(b"a resource of HAProxy was exhausted", PROXY, b"resource_exhausted"),
-    b"I": _First(b"HAProxy found an error of its own", PROXY, b"internal_error"),
-    b"D": _First(b"the server was found down and its streams were ended", SERVER, b"server_down"),
-    b"U": _First(b"an active server came up and the backup server's streams were ended", PROXY, b"active_server_up"),
-    b"K": _First(b"an operator of HAProxy ended the stream", PROXY, b"killed"),
-    b"-": _First(b"the stream ended", b"", b""),
+FIRST: Final[dict[bytes, Termination]] = {
+    b"C": Termination(b"the client closed the connection", CLIENT, b"client_abort"),
+    b"c": Termination(b"the client timed out", CLIENT, b"client_timeout"),
+    b"S": Termination(b"the server closed the connection or refused it", SERVER, b"server_abort"),
+    b"s": Termination(b"the server timed out", SERVER, b"server_timeout"),
+    b"P": Termination(b"HAProxy broke the stream off", PROXY, b"proxy_error"),
+    b"L": Termination(b"HAProxy answered by itself", PROXY, b""),
+    b"R": Termination(b"a resource of HAProxy was exhausted", PROXY, b"resource_exhausted"),
+    b"I": Termination(b"HAProxy found an error of its own", PROXY, b"internal_error"),
+    b"D": Termination(b"the server was found down and its streams were ended", SERVER, b"server_down"),
+    b"U": Termination(
+        b"an active server came up and the backup server's streams were ended", PROXY, b"active_server_up"
+    ),
+    b"K": Termination(b"an operator of HAProxy ended the stream", PROXY, b"killed"),
+    b"-": Termination(b"the stream ended", b"", b""),
 }
 """The first character: what happened."""
 
@@ -91,7 +100,7 @@ def decode_termination(state: bytes) -> Termination:
 def _compose(first: bytes, second: bytes) -> Termination:
     what = FIRST.get(first)
     if what is None:
-        what = _First(b"the stream ended for a reason that is not known here" + _quoted(first), b"", b"")
+        what = Termination(b"the stream ended for a reason that is not known here" + _quoted(first), b"", b"")
     when = SECOND.get(second)
     if when is None:
         when = b" in a state that is not known here" + _quoted(second)

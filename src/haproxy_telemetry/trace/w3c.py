@@ -8,7 +8,9 @@ anybody a request.
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import Final, final
+
+from haproxy_telemetry.trace.plain import Plain
 
 KNOWN_FLAGS: Final = 0x03
 """sampled (level 1) and random-trace-id (level 2); other bits are not ours to pass on (3.2.2.5)."""
@@ -28,12 +30,23 @@ _VALUE = rb"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
 _MEMBER = re.compile(_KEY + rb"=" + _VALUE)
 
 
-class SpanContext(NamedTuple):
+CONTEXT_FIELDS: Final = ("trace_id", "span_id", "flags")
+
+
+@final
+class SpanContext(Plain):
     """Another service's span: ``trace_id`` 16 bytes, ``span_id`` 8 bytes, W3C ``flags``."""
 
-    trace_id: bytes
-    span_id: bytes
-    flags: int
+    __slots__ = CONTEXT_FIELDS
+
+    def __init__(self, trace_id: bytes, span_id: bytes, flags: int) -> None:
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.flags = flags
+
+    def names(self) -> tuple[str, ...]:
+        """Return the fields."""
+        return CONTEXT_FIELDS
 
 
 def parse_traceparent(text: bytes) -> SpanContext | None:
