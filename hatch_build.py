@@ -27,6 +27,8 @@ PACKAGE = "haproxy_telemetry"
 COMPILED = (
     "acktimes.py",
     "agent.py",
+    "clock.py",
+    "conversation.py",
     "dialect/*.py",
     "engines.py",
     "metrics/instruments.py",

@@ -156,15 +156,15 @@ def run(steps: list[Step], notified: int, ratio: float) -> Result:
     return Result(took * 1e6 / (records or frames), frames, records, exporter.spans, exporter.size, acks)
 
 
-def batches(in_flight: int, transactions: int, scenario: Scenario) -> tuple[list[Step], int]:
+def batches(in_flight: int, transactions: int, scenario: Scenario, begin: int = 0) -> tuple[list[Step], int]:
     """Return the steps, each with a frame of ``in_flight`` transactions, as on a busy connection, and count the frames.
 
-    Records come behind the last one.
+    Records come behind the last one. ``begin`` is the number of the first transaction.
     """
     steps: list[Step] = []
     notified = 0
     frames = parse_frames(scenario.path.read_text())
-    for first in range(0, transactions, in_flight):
+    for first in range(begin, begin + transactions, in_flight):
         streams = [values_of(frames, number) for number in range(first, first + in_flight)]
         payloads = [(number % 100 + 1, frames.filled(values)) for number, values in enumerate(streams, first)]
         for event in range(len(frames.payloads)):

@@ -77,6 +77,9 @@ class Agent:
         self.traffic = traffic
         self._log_exporter = log_exporter
         self.stats = stats
+        self.answered = stats.tally("frames_answered")
+        self._spans = stats.tally("spans")
+        self._records = stats.tally("records")
         self.engines = Engines(stats)
         self.faults = Faults()
         self.seen = Seen()
@@ -93,6 +96,11 @@ class Agent:
         self._strict = strict
         self._work: list[_Work] = []
         self._bugs: set[tuple[str, type[BaseException | None]]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many answered frames wait for :meth:`carry_out`."""
+        return len(self._work)
 
     @property
     def live_traces(self) -> int:
@@ -142,9 +150,10 @@ class Agent:
 
     def carry_out(self) -> None:
         """Do what the answered frames asked for; call it once the answers have been written."""
-        if not self._work:
+        work = self._work
+        if not work:
             return
-        work, self._work = self._work, []
+        self._work = []
         for one in work:
             try:
                 self._assembler.apply(one.told, one.size, one.now)
@@ -160,13 +169,14 @@ class Agent:
         if truncated:
             self.stats.count("records_dropped", "too_long")
             return
+        self.carry_out()  # what was told before it
         records = parse_datagram(datagram)
         size = len(datagram) // len(records)  # a relay may have joined lines
         for record in records:
             if isinstance(record, RecordError):
                 self._record_problem(record)
                 continue
-            self.stats.count("records")
+            self._records.add(1)
             self.seen.record_ns = now
             try:
                 self._assembler.end(record, size, now)
@@ -179,6 +189,7 @@ class Agent:
 
         A stream that no worker was told of ended as streams do: where a worker's answer was lost, something went wrong.
         """
+        self.carry_out()
         for record in parse_datagram(datagram):
             if isinstance(record, RecordError) or self._assembler.knows(record.key):
                 continue
@@ -224,7 +235,7 @@ class Agent:
         self._hand_on_ends()
         finished = self._assembler.take_finished()
         if finished:
-            self.stats.count("spans", "", sum([len(trace.spans) for trace in finished]))
+            self._spans.add(sum([len(trace.spans) for trace in finished]))
             self.seen.traces += len(finished)
             self.seen.trace_ns = now
             if self.taps.open:

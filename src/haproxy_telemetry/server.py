@@ -1,7 +1,6 @@
 """The sockets: listening, and one protocol object a connection.
 
-All frames of one read are answered by one write, and everything else is done after it. Nothing here knows what
-the bytes mean: that is ``session.py``.
+What is done with a read is ``conversation.py``'s, and what the bytes mean ``session.py``'s: nothing here knows it.
 
 A connection ends in order: our last word, the end of our side, and then HAProxy's end is waited for, for a
 moment. To close with bytes unread would be a reset, and a reset can overtake the answers before it.
@@ -20,18 +19,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, final
 
-from haproxy_telemetry.acktimes import AckTimes
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
+from haproxy_telemetry.conversation import Conversation, Desk
 from haproxy_telemetry.logs import fields
 from haproxy_telemetry.recorder.record import Recorder
-from haproxy_telemetry.session import Session
 from haproxy_telemetry.settings import ADDRESS_TAKEN, ListenAddress, RecordsAddress, UnixAddress
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.server")
-
-READ_BUFFER: Final = 262_144
-"""One for all connections: a read is taken out of it before the next one begins. 16 of HAProxy's frames."""
 
 BACKLOG: Final = 1024
 """Connections that wait for their accept; the system may allow fewer (net.core.somaxconn)."""
@@ -61,15 +56,15 @@ class _AddressTakenError(OSError):
 
 @final
 class SpopProtocol(asyncio.BufferedProtocol):
-    """One connection. Reads go to a buffer that all connections of the server share."""
+    """One connection's socket. Reads go to a buffer that all connections of the server share."""
 
     def __init__(self, server: AgentServer) -> None:
         self._server = server
-        self._session: Session | None = None
+        self._buffer = server.desk.buffer
+        self._conversation: Conversation | None = None
         self._transport: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._ending = False
-        self._recording = 0  # by which number the recorder knows the connection; 0: nothing is recorded
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or turn it away past the bound."""
@@ -78,33 +73,21 @@ class SpopProtocol(asyncio.BufferedProtocol):
         if not self._server.admit(self):
             transport.abort()
             return
-        self._session = Session(self._server.agent, _peer_name(transport))
-        if self._server.recorder is not None:
-            self._recording = self._server.recorder.opened(self._server.clock.now())
+        self._conversation = Conversation(self._server.desk, _peer_name(transport), transport.write)
         self._within(HELLO_TIMEOUT, self._no_hello)
 
     def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 (asyncio's signature)
         """Return where the next read goes."""
-        return self._server.buffer
+        return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Answer what came, then do the work. What comes after the last word is read and thrown away."""
-        session, transport = self._session, self._transport
-        if session is None or transport is None or self._ending:
+        """Answer what came. What comes after the last word is read and thrown away."""
+        conversation = self._conversation
+        if conversation is None or self._ending:
             return
-        began = self._server.clock.now()
-        data = bytes(self._server.view[:nbytes])
-        answer = session.receive(data, began)
-        if answer:
-            transport.write(answer)
-        if session.answered:
-            self._server.ack_times.add(self._server.clock.now() - began, session.answered)
-        self._server.agent.carry_out()
-        if self._server.recorder is not None and self._recording:
-            self._server.recorder.read(self._recording, data, answer, began)
-        if session.closed:
+        if not conversation.read(nbytes):
             self._end()
-        elif self._deadline is not None and session.greeted:
+        elif self._deadline is not None and conversation.greeted:
             self._deadline.cancel()
             self._deadline = None
 
@@ -124,21 +107,15 @@ class SpopProtocol(asyncio.BufferedProtocol):
             self._deadline.cancel()
         if exc is not None:
             _LOG.debug("connection reset", extra=fields(error=exc))
-        if self._session is not None:
-            self._session.lost()
-        if self._server.recorder is not None and self._recording:
-            self._server.recorder.closed(self._recording, self._server.clock.now())
+        if self._conversation is not None:
+            self._conversation.lost()
         self._server.forget(self)
 
     def say_goodbye(self) -> None:
         """End the connection with AGENT-DISCONNECT."""
-        if self._session is None or self._transport is None or self._ending:
-            return
-        goodbye = self._session.disconnect()
-        self._transport.write(goodbye)
-        if self._server.recorder is not None and self._recording:
-            self._server.recorder.read(self._recording, b"", goodbye, self._server.clock.now())
-        self._end()
+        if self._conversation is not None and not self._ending:
+            self._conversation.end()
+            self._end()
 
     def abort(self) -> None:
         """End the connection at once, by a reset."""
@@ -172,12 +149,9 @@ class AgentServer:
     """The listening sockets and their connections."""
 
     def __init__(self, agent: Agent, clock: Clock, max_connections: int, recorder: Recorder | None = None) -> None:
-        self.recorder = recorder
         self.agent = agent
         self.clock = clock
-        self.ack_times = AckTimes()
-        self.buffer = bytearray(READ_BUFFER)
-        self.view = memoryview(self.buffer)
+        self.desk = Desk(agent, clock, recorder, asyncio.get_running_loop().call_soon)
         self._max_connections = max_connections
         self._protocols: set[SpopProtocol] = set()
         self._nobody_left = asyncio.Event()

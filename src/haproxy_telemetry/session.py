@@ -66,7 +66,7 @@ class Session:
                 self._other(event, now)
         self.answered = answered
         if answered:
-            self._stats.count("frames_answered", "", answered)
+            self._agent.answered.add(answered)
             self._agent.seen.frame_ns = now
             if self._engine is not None:
                 self._engine.frames += answered

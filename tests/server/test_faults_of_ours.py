@@ -9,6 +9,7 @@ import asyncio
 import logging
 import random
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from haproxy_telemetry import server as server_module
 from haproxy_telemetry.admin.vitals import Heartbeat
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
+from haproxy_telemetry.conversation import MOST_WAITING
 from haproxy_telemetry.server import AgentServer
 from haproxy_telemetry.service import _exception_handler, _tick
 from haproxy_telemetry.settings import TcpAddress
@@ -175,7 +177,7 @@ async def test_a_mistake_in_the_server_costs_one_connection(
     lab: Laboratory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     good = await lab.connect()
-    monkeypatch.setattr(lab.server.clock, "now", breaks(3, lab.server.clock.now))
+    monkeypatch.setattr(time, "monotonic_ns", breaks(3, time.monotonic_ns))
     for _ in range(3):
         bad = await lab.connect(greet=False)
         assert await bad.ask(hello()) == [b""]
@@ -217,13 +219,51 @@ async def test_all_frames_of_a_read_are_answered_by_one_write_and_before_any_wor
     """The answer needs the two ids of its trace, and the work one for each span but that which went upstream."""
     done: list[str] = []
     lab.chance.asked = lambda: done.append("id")
-    protocol = server_module.SpopProtocol(lab.server)
-    protocol.connection_made(Noting(done))
-    for data in (hello(), b"".join(stream(1))):
-        lab.server.buffer[: len(data)] = data
-        protocol.buffer_updated(len(data))
+    protocol = connected(lab, Noting(done))
+    give(lab, protocol, b"".join(stream(1)))
+    await asyncio.sleep(0)
     protocol.connection_lost(None)
     assert done == ["1 frames", *["id"] * 2, "8 frames", *["id"] * 8]
+
+
+async def test_all_who_are_ready_at_once_are_answered_before_the_work_of_any(lab: Laboratory) -> None:
+    done: list[str] = []
+    ready = [connected(lab, Noting(done)) for _ in range(2)]
+    lab.chance.asked = lambda: done.append("id")
+    for number, protocol in enumerate(ready):
+        give(lab, protocol, stream(number)[0])
+    assert done == ["1 frames"] * 2 + ["id", "id", "1 frames"] * 2
+    assert lab.agent.waiting == 2
+    done.clear()
+    await asyncio.sleep(0)
+    assert done == ["id", "id"] * 2  # the first frame has two spans
+    assert lab.agent.waiting == 0
+    for protocol in ready:
+        protocol.connection_lost(None)
+
+
+async def test_what_waits_for_its_work_is_bounded(lab: Laboratory) -> None:
+    protocol = connected(lab, Noting([]))
+    for number in range(MOST_WAITING + 1):
+        give(lab, protocol, stream(number)[0])
+        assert lab.agent.waiting <= MOST_WAITING
+    await asyncio.sleep(0)
+    assert (lab.agent.waiting, lab.agent.live_traces) == (0, MOST_WAITING + 1)
+    protocol.connection_lost(None)
+
+
+def connected(lab: Laboratory, transport: asyncio.Transport) -> server_module.SpopProtocol:
+    """Return a connection that has said HELLO, without a socket."""
+    protocol = server_module.SpopProtocol(lab.server)
+    protocol.connection_made(transport)
+    give(lab, protocol, hello())
+    return protocol
+
+
+def give(lab: Laboratory, protocol: server_module.SpopProtocol, data: bytes) -> None:
+    """Let the connection read this."""
+    lab.server.desk.buffer[: len(data)] = data
+    protocol.buffer_updated(len(data))
 
 
 class Noting(asyncio.Transport):

@@ -45,7 +45,7 @@ def counted() -> set[tuple[str, str]]:
     found = {(counter, "") for signal in (*SIGNALS, TO_VIEWER) for counter in (signal.exported, signal.dropped)}
     for name, arguments in calls():
         first = texts(arguments[0]) if arguments else []
-        if name == "count":
+        if name in ("count", "tally"):
             reasons = (texts(arguments[1]) if len(arguments) > 1 else []) or [""]
             found |= {(what, reason) for what in first for reason in reasons}
         elif name in REASONS:
