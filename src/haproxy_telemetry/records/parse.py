@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from haproxy_telemetry.records.errors import BAD_VALUE, MISSING_FIELD, NOT_OURS, TOO_LONG, RecordError
+from haproxy_telemetry.records.known import LINE, know, known, laps_of, unescaped
 from haproxy_telemetry.records.line import Line, decode
 from haproxy_telemetry.records.syslog import strip_header
 from haproxy_telemetry.trace.stream import EndOfStream, Identity, Request, Timers
@@ -28,6 +29,16 @@ _MAX_US: Final = _INT64_MAX // _US
 
 def parse_datagram(datagram: bytes) -> list[EndOfStream | RecordError]:
     """Return what each line of a datagram says, in order; what is past a limit makes one ``too_long``."""
+    cut = LINE.fullmatch(datagram) if len(datagram) <= MAX_LINE_BYTES else None
+    if cut is not None:
+        end = _like_others(datagram, cut.groups(b""))
+        if end is not None:
+            return [end]
+    return read_datagram(datagram)
+
+
+def read_datagram(datagram: bytes) -> list[EndOfStream | RecordError]:
+    """Return what :func:`parse_datagram` does, with every line read as if it were the first."""
     if len(datagram) > MAX_LINE_BYTES:
         return [RecordError(TOO_LONG)]
     lines = [line for line in datagram.split(b"\n", MAX_LINES) if line.strip(b"\r\0 ")]
@@ -55,6 +66,63 @@ def parse_record(datagram: bytes) -> EndOfStream:
     if not record:
         raise RecordError(NOT_OURS)
     return _stream(decode(record))
+
+
+def _like_others(line: bytes, cut: tuple[bytes, ...]) -> EndOfStream | None:
+    """Return the stream of a line that was cut where lines differ; ``None`` if the reader has to see it."""
+    (
+        key, up, service, caller, untrusted, state, headers_in, ended, lap_texts, names, client, port, server,
+        sent, received, how, uri, host_text, agent_text, scheme, held,
+    ) = cut  # fmt: skip
+    laps = laps_of(lap_texts)
+    kind = (names, server, how, scheme, service, laps.ran)
+    like = known(kind)
+    if like is None:
+        try:
+            read = parse_record(line)
+        except RecordError:
+            return None
+        know(kind, read)
+        return read
+    target, host, user_agent, state_text = unescaped(uri), unescaped(host_text), unescaped(agent_text), unescaped(state)
+    client_port = int(port)
+    if target is None or host is None or user_agent is None or state_text is None or client_port > 65_535:
+        return None
+    asked = like.request
+    end_ns = int(ended) * _US
+    return EndOfStream(
+        _said(key),
+        Identity(_said(up), _said(caller), _said(untrusted), _said(state_text)),
+        Request(
+            asked.method,
+            _said(target),
+            asked.scheme,
+            asked.version,
+            _said(host),
+            _said(user_agent),
+            _said(client),
+            client_port,
+            asked.frontend,
+        ),
+        _start(int(headers_in) * _US, end_ns, laps.timers),
+        end_ns,
+        laps.timers,
+        like.status,
+        like.termination,
+        like.backend,
+        like.server,
+        like.server_address,
+        like.server_port,
+        int(received),
+        int(sent),
+        like.retries,
+        like.redispatched,
+        like.spoe_error,
+        like.tcp,
+        like.service,
+        None if held in (b"", b"-") else int(held) * _MS,
+        like.alike,
+    )
 
 
 # From HAProxy's text to ours
@@ -115,8 +183,12 @@ def _start(headers_in_ns: int, end_ns: int, timers: Timers) -> int:
 
 
 def _text(value: str) -> bytes:
+    return _said(value.encode("utf-8"))
+
+
+def _said(value: bytes) -> bytes:
     """HAProxy writes ``-`` for nothing, and ``<BADREQ>`` where it could not read the request."""
-    return b"" if value in ("-", "<BADREQ>") else value.encode("utf-8")
+    return b"" if value == b"-" or value == b"<BADREQ>" else value
 
 
 def _timers(line: Line) -> Timers:
