@@ -69,7 +69,7 @@ def test_a_rules_threshold_of_the_slow_takes_the_place_of_the_common_one(
     assert of.rescues
     facts = Facts()
     facts.path = path
-    head = of.head(GIVEN._replace(parent=True, sampled=False), facts, 0)
+    head = of.head(Given(b"\xff" * 16, b"", True, False), facts, 0)
     assert not head.sampled
     assert of.end(head, GIVEN, FINE._replace(duration_ns=duration_ms * MS)).sampled is kept
 

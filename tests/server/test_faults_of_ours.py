@@ -28,7 +28,17 @@ from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.assembler import Assembler
 from haproxy_telemetry.trace.ids import IdSource
 from kept import Kept
-from server.running_agent import ACK, AGENT_DISCONNECT, AGENT_HELLO, disconnected, hello, made, stream, trace_id
+from server.running_agent import (
+    ACK,
+    AGENT_DISCONNECT,
+    AGENT_HELLO,
+    disconnected,
+    hello,
+    made,
+    stream,
+    trace_id,
+    with_ids,
+)
 from ways import reaches_inside
 
 
@@ -132,11 +142,13 @@ async def test_frames_after_one_that_cannot_be_carried_out_are_carried_out(
     lab: Laboratory, caplog: pytest.LogCaptureFixture
 ) -> None:
     wire = await lab.connect()
-    first, *rest = stream(1)
-    await wire.ask(first)
-    lab.chance.break_for(1)  # the id of the second frame's span
-    assert {ack[0] for ack in await wire.ask(*rest)} == {ACK}
-    assert len(lab.kept.traces) == 1
+    *one, last_of_one = stream(1)
+    two = stream(2)
+    await wire.ask(*one)
+    await wire.ask(*two[:-1])
+    lab.chance.break_for(1)  # the id of a span of the first, which has ended
+    assert {ack[0] for ack in await wire.ask(last_of_one, with_ids(two[-1], 101))} == {ACK}
+    assert [len(trace.spans) for trace in lab.kept.traces] == [9]
     assert lab.stats.get("internal_errors", "apply") == 1
     assert said(caplog) == ["apply"]
 
@@ -216,7 +228,7 @@ async def test_who_says_no_hello_is_let_go(lab: Laboratory, monkeypatch: pytest.
 
 
 async def test_all_frames_of_a_read_are_answered_by_one_write_and_before_any_work(lab: Laboratory) -> None:
-    """The answer needs the two ids of its trace, and the work one for each span but that which went upstream."""
+    """The answer needs the two ids of its trace; the others are made as it leaves, for all spans but one."""
     done: list[str] = []
     lab.chance.asked = lambda: done.append("id")
     protocol = connected(lab, Noting(done))
@@ -230,13 +242,17 @@ async def test_all_who_are_ready_at_once_are_answered_before_the_work_of_any(lab
     done: list[str] = []
     ready = [connected(lab, Noting(done)) for _ in range(2)]
     lab.chance.asked = lambda: done.append("id")
+    *others, last = range(8)
     for number, protocol in enumerate(ready):
-        give(lab, protocol, stream(number)[0])
-    assert done == ["1 frames"] * 2 + ["id", "id", "1 frames"] * 2
-    assert lab.agent.waiting == 2
-    done.clear()
+        give(lab, protocol, b"".join([stream(number)[frame] for frame in others]))
     await asyncio.sleep(0)
-    assert done == ["id", "id"] * 2  # the first frame has two spans
+    done.clear()
+    for number, protocol in enumerate(ready):
+        give(lab, protocol, stream(number)[last])
+    assert done == ["1 frames"] * 2
+    assert lab.agent.waiting == 2
+    await asyncio.sleep(0)
+    assert done == ["1 frames"] * 2 + ["id"] * 16  # of all spans but those that went upstream
     assert lab.agent.waiting == 0
     for protocol in ready:
         protocol.connection_lost(None)

@@ -8,7 +8,7 @@ decides about the export alone: the flag has gone by then.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple, final
+from typing import Final, final
 
 from haproxy_telemetry.sampling.rules import Action, Facts, Rule, first_match
 from haproxy_telemetry.sampling.samplers import Sampler
@@ -23,32 +23,60 @@ BY_TAIL: Final = "tail"
 """Why a trace is dropped: the reasons of the counter ``traces_dropped``."""
 
 
-class Given(NamedTuple):
+@final
+class Given:
     """What a trace came with. ``parent``: somebody decided before. ``sampled``: the flag, as it came.
 
     A flag that HAProxy made is a parent's where it says no; where it says yes the trace is a new one, of which the
     sampler may still keep a share.
     """
 
-    trace_id: bytes
-    trace_state: bytes
-    parent: bool
-    sampled: bool
+    __slots__ = ("parent", "sampled", "trace_id", "trace_state")
+
+    def __init__(self, trace_id: bytes, trace_state: bytes, parent: bool, sampled: bool) -> None:
+        self.trace_id = trace_id
+        self.trace_state = trace_state
+        self.parent = parent
+        self.sampled = sampled
 
 
-class Decision(NamedTuple):
+@final
+class Decision:
     """``threshold`` goes into the tracestate if ``sampled``; ``None``: how many stand behind this one isn't known.
 
     ``why`` is the reason if it is not sampled. ``pending``: a rule waits for a fact. ``fixed``: a rule said keep or
-    drop, and the end has nothing to add.
+    drop, and the end has nothing to add. Not changed once it is made.
     """
 
-    sampled: bool
-    threshold: int | None
-    why: str = ""
-    pending: bool = False
-    fixed: bool = False
-    slow_ns: int = 0
+    __slots__ = ("fixed", "pending", "sampled", "slow_ns", "threshold", "why")
+
+    def __init__(
+        self,
+        sampled: bool,
+        threshold: int | None,
+        why: str = "",
+        pending: bool = False,
+        fixed: bool = False,
+        slow_ns: int = 0,
+    ) -> None:
+        self.sampled = sampled
+        self.threshold = threshold
+        self.why = why
+        self.pending = pending
+        self.fixed = fixed
+        self.slow_ns = slow_ns
+
+    def _all(self) -> tuple[object, ...]:
+        return (self.sampled, self.threshold, self.why, self.pending, self.fixed, self.slow_ns)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Decision) and self._all() == other._all()
+
+    def __hash__(self) -> int:
+        return hash(self._all())
+
+    def __repr__(self) -> str:
+        return f"Decision{self._all()!r}"
 
 
 @final
@@ -72,13 +100,14 @@ class Sampling:
         rule = match.rule if match is not None else None
         pending = match is not None and match.pending
         if rule is None:
-            return self._sample(given)._replace(pending=pending)
+            made = self._sample(given)
+            return Decision(made.sampled, made.threshold, made.why, pending=True) if pending else made
         if rule.action is Action.DROP:
             return Decision(False, None, BY_RULE, fixed=True)
         if rule.action is Action.KEEP:
             return Decision(True, ALWAYS, fixed=True)
-        decision = self._by(rule, given, now)
-        return decision._replace(slow_ns=rule.slow_ns)
+        made = self._by(rule, given, now)
+        return Decision(made.sampled, made.threshold, made.why, slow_ns=rule.slow_ns)
 
     def _by(self, rule: Rule, given: Given, now: int) -> Decision:
         """A rule bounds what a caller wants, and takes the sampler's place for a trace that begins here."""
@@ -87,7 +116,7 @@ class Sampling:
             return Decision(False, None, UNSAMPLED)
         if rule.action is Action.RATIO:
             drawn = _draw(given, rule.threshold, obeyed)
-            return drawn if drawn.sampled else drawn._replace(why=BY_RULE)
+            return drawn if drawn.sampled else Decision(False, drawn.threshold, BY_RULE)
         if rule.limit is not None:
             return Decision(True, None) if rule.limit.allow(now) else Decision(False, None, BY_RATE)
         return self._sample(given)
@@ -109,7 +138,8 @@ class Sampling:
             return decision
         if _randomness(given) < self.tail.threshold:
             return Decision(False, None, BY_TAIL)
-        return decision._replace(threshold=_stricter(decision.threshold, self.tail.threshold))
+        threshold = _stricter(decision.threshold, self.tail.threshold)
+        return Decision(True, threshold, pending=decision.pending, slow_ns=decision.slow_ns)
 
 
 def _draw(given: Given, threshold: int, thinned: bool) -> Decision:

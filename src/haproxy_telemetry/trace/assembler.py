@@ -351,12 +351,15 @@ class Assembler:
             if targets:
                 parent = _parent(targets)
                 links = self._links(targets)
-        span = OpenSpan(block.span, self._span_id(trace, block.span), parent, now)
+        span = OpenSpan(block.span, parent, now)
         span.response_side = block.response_side
         span.links = links
-        if parent is None and trace.spans and span.span_id != trace.upstream_id:
+        if block.span == self._upstream_span and not trace.upstream_taken:
+            trace.upstream_taken = True
+            span.span_id = trace.upstream_id
+        elif parent is None and trace.spans:
             # The id that went upstream went there with the stream's own trace id.
-            span.own_trace_id = self._ids.trace_id()
+            span.second_root = True
         trace.spans.append(span)
         trace.open[block.span] = span
         return span
@@ -383,19 +386,14 @@ class Assembler:
             return None if self._strict else trace.root
         return target
 
-    def _span_id(self, trace: LiveTrace, name: bytes) -> bytes:
-        if name == self._upstream_span and not trace.upstream_taken:
-            trace.upstream_taken = True
-            return trace.upstream_id
-        return self._ids.span_id()
-
     def _links(self, targets: list[tuple[int, OpenSpan]]) -> tuple[tuple[int, OpenSpan], ...]:
         """Every reference becomes a link but for a lone child-of, of which the parent says all."""
         if len(targets) == 1 and targets[0][0] == CHILD_OF:
             return ()
         if len(targets) > self._limits.max_links:
             self._stats.count("links_dropped", "span_full", len(targets) - self._limits.max_links)
-        return tuple(targets[: self._limits.max_links])
+            return tuple(targets[: self._limits.max_links])
+        return tuple(targets)
 
     def _describe(self, trace: LiveTrace, span: OpenSpan, block: Block, values: Values, now: int) -> None:
         for key, number in block.attributes:

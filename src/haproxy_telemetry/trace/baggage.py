@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -17,6 +18,9 @@ MAX_MEMBERS: Final = 64
 
 MAX_MEMBER_BYTES: Final = 4096
 """Name and value of one member: half of the header, so that one cannot crowd out all others."""
+
+REMEMBERED_BYTES: Final = 64
+"""Name and value of a member that is written once for many requests."""
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TOKEN_BYTES: Final = bytes(byte for byte in range(256) if _TOKEN.fullmatch(bytes((byte,))))
@@ -44,14 +48,25 @@ def format_baggage(members: Mapping[bytes, bytes]) -> bytes:
     parts: list[bytes] = []
     size = 0
     for name, value in members.items():
-        if not name or name.translate(None, _TOKEN_BYTES):
+        part = _short_member(name, value) if len(name) + len(value) <= REMEMBERED_BYTES else _member(name, value)
+        if not part:
             continue
-        part = name + b"=" + (value if not value.translate(None, _PLAIN_BYTES) else _quoted(value))
         size += len(part) + 1
         if size > MAX_BYTES + 1 or len(parts) == MAX_MEMBERS:
             break
         parts.append(part)
     return b",".join(parts)
+
+
+def _member(name: bytes, value: bytes) -> bytes:
+    """Return one member of the header, ``b""`` if its name is no token."""
+    if not name or name.translate(None, _TOKEN_BYTES):
+        return b""
+    return name + b"=" + (value if not value.translate(None, _PLAIN_BYTES) else _quoted(value))
+
+
+_short_member: Final = lru_cache(maxsize=1024)(_member)
+"""Most members repeat from request to request; some 300 KB at most."""
 
 
 def _quoted(value: bytes) -> bytes:

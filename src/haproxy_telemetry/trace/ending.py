@@ -68,7 +68,7 @@ def _service(told: EndOfStream | StreamStart | None) -> bytes:
 
 def _spans(trace: LiveTrace, ids: IdSource, phases: str, conventions: Conventions) -> tuple[FinishedSpan, ...]:
     if trace.spans and trace.end is None:
-        return trace.finished()
+        return trace.finished(ids)
     if trace.spans and trace.end is not None:
         return _joined(trace, trace.end, ids, phases, conventions)
     context = context_of(trace, ids.span_id())
@@ -103,7 +103,7 @@ def _joined(
     told_upstream = trace.upstream_taken
     # The record's CLIENT span answers to the id that went upstream, if no message made a span for it.
     trace.upstream_taken = told_upstream or verdict_of(end).tried
-    told = trace.finished()
+    told = trace.finished(ids)
     server, *others = stream_spans(end, context_of(trace, told[0].span_id), ids, phases, (), conventions)
     recorded = {told[0].span_id: server}
     if told_upstream:

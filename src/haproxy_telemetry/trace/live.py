@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple, final
 
 from haproxy_telemetry.sampling import Decision, Facts
+from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.instructions import CHILD_OF, FOLLOWS_FROM, Block, Values
 from haproxy_telemetry.trace.spans import (
     FLAG_HAS_IS_REMOTE,
@@ -60,7 +61,10 @@ class TraceLimits(NamedTuple):
 
 @final
 class OpenSpan:
-    """A span that is still written to, or has ended while its trace lives on (``end_ns`` is then not 0)."""
+    """A span that is still written to, or has ended while its trace lives on (``end_ns`` is then not 0).
+
+    Its ids are made when the trace leaves (:meth:`LiveTrace.name_spans`), but for the one that went upstream.
+    """
 
     __slots__ = (
         "attributes",
@@ -74,16 +78,18 @@ class OpenSpan:
         "own_trace_id",
         "parent",
         "response_side",
+        "second_root",
         "span_id",
         "start_ns",
         "status",
     )
 
-    def __init__(self, name: bytes, span_id: bytes, parent: OpenSpan | None, start_ns: int) -> None:
+    def __init__(self, name: bytes, parent: OpenSpan | None, start_ns: int) -> None:
         self.name = name
-        self.span_id = span_id
+        self.span_id = b""
         self.parent = parent
-        self.own_trace_id: bytes | None = parent.own_trace_id if parent is not None else None
+        self.second_root = False
+        self.own_trace_id: bytes | None = None
         self.start_ns = start_ns
         self.end_ns = 0
         self.kind = KIND_INTERNAL
@@ -216,8 +222,19 @@ class LiveTrace:
             self.finish(span, self.last_event_ns)
         return count
 
-    def finished(self) -> tuple[FinishedSpan, ...]:
+    def name_spans(self, ids: IdSource) -> None:
+        """Give ids to all spans that have none. A parent began before its children, so it comes before them."""
+        for span in self.spans:
+            if not span.span_id:
+                span.span_id = ids.span_id()
+            if span.second_root:
+                span.own_trace_id = ids.trace_id()
+            elif span.parent is not None:
+                span.own_trace_id = span.parent.own_trace_id
+
+    def finished(self, ids: IdSource) -> tuple[FinishedSpan, ...]:
         """Return the immutable records of all spans, in the order in which they started."""
+        self.name_spans(ids)
         if not self.upstream_taken and self.root is not None:
             # The id went upstream for a span that never started: the stream's own span answers to it, so
             # that what the origin recorded does not hang in the air.
