@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
+from typing import Final
 
 from haproxy_telemetry.spop import Binary, Value
 from haproxy_telemetry.trace.spans import AttributeValue, Blob
@@ -20,8 +22,15 @@ def as_text(value: Value) -> bytes:
     if isinstance(value, bool):
         return b"1" if value else b"0"
     if isinstance(value, IPv4Address):
-        return b"%d.%d.%d.%d" % tuple(value.packed)  # faster than its own text
+        return _text_of(value.packed)
     return str(value).encode("ascii")
+
+
+def _written(packed: bytes) -> bytes:
+    return b"%d.%d.%d.%d" % tuple(packed)  # faster than its own text
+
+
+_text_of: Final = lru_cache(maxsize=1024)(_written)
 
 
 def as_attribute(values: Sequence[Value]) -> AttributeValue | None:
@@ -35,8 +44,8 @@ def as_attribute_of_one(value: Value) -> AttributeValue | None:
     """Return the value as it is, with the types that attributes have; NULL is no attribute."""
     if type(value) is bytes:
         return value
-    if value is None:
-        return None
+    if value is None or type(value) is int or type(value) is bool:
+        return value
     if isinstance(value, Binary):
         return Blob(value)
     if isinstance(value, (IPv4Address, IPv6Address)):

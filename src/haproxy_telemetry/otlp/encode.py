@@ -51,6 +51,7 @@ _FLAGS: Final = Struct("<HI").pack  # a two-byte tag and its fixed32
 _LINK_FLAGS: Final = Struct("<BI").pack
 _DOUBLE: Final = Struct("<d").pack
 
+_NUMBERS: Final = [varint(len(varint(n)) + 1) + b"\x18" + varint(n) for n in range(1024)]  # AnyValue.int_value = 3
 _SPAN_HEADS: Final = [b"\x12" + varint(size) for size in range(1024)]
 
 # InstrumentationScope.name = 1, .version = 2; ScopeSpans.scope = 1
@@ -279,6 +280,8 @@ def _value(value: AttributeValue) -> bytes:
     if isinstance(value, bool):
         return b"\x02\x10\x01" if value else b"\x02\x10\x00"
     if isinstance(value, int):
+        if 0 <= value < len(_NUMBERS):
+            return _NUMBERS[value]
         if INT64_MIN <= value <= INT64_MAX:
             number = varint(value)
             return varint(len(number) + 1) + b"\x18" + number

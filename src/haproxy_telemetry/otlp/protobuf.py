@@ -19,6 +19,7 @@ MAX_VARINT_BYTES: Final = 10  # 64 bits, 7 to a byte
 _UINT64: Final = (1 << 64) - 1
 # Lengths are nearly all below this: made once, by the same rule as varint() itself.
 _SMALL: Final = [bytes([n]) if n < 128 else bytes([n & 127 | 128, n >> 7]) for n in range(1024)]
+_GOES_ON: Final = [bytes([n | 128]) for n in range(128)]
 
 
 class ProtobufError(ValueError):
@@ -35,12 +36,7 @@ def varint(value: int) -> bytes:
     if 0 <= value < 1024:
         return _SMALL[value]
     value &= _UINT64
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return _GOES_ON[value & 127] + varint(value >> 7)
 
 
 def tag(field: int, wire_type: int) -> bytes:

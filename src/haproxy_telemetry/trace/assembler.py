@@ -40,7 +40,7 @@ from haproxy_telemetry.trace.instructions import (
     placed,
 )
 from haproxy_telemetry.trace.live import LiveTrace, OpenSpan, TraceLimits
-from haproxy_telemetry.trace.opentracing import apply_log, apply_tag
+from haproxy_telemetry.trace.opentracing import MEANINGFUL, apply_log, apply_tag, say_within
 from haproxy_telemetry.trace.privacy import GOVERNED, PEER, shown_tag, shown_tags
 from haproxy_telemetry.trace.propagators import W3C, Propagators
 from haproxy_telemetry.trace.spans import FLAG_SAMPLED, FinishedTrace
@@ -54,6 +54,9 @@ SERVICE: Final = b"service.name"
 REMEMBERED: Final = 10
 """For how many times the grace a stream whose record has come is remembered."""
 
+
+_SPECIAL: Final = MEANINGFUL | GOVERNED | {SERVICE}
+"""Tags that are not simply written down."""
 
 _STAR: Final = ALL_SPANS[0]
 
@@ -399,6 +402,10 @@ class Assembler:
         for key, number in block.attributes:
             value = values[number]
             if value is None:
+                continue
+            if key not in _SPECIAL:
+                if not say_within(span, (key, value), self._limits.max_attributes):
+                    self._stats.count("attributes_dropped", "span_full")
                 continue
             if key == SERVICE and isinstance(value, bytes):
                 trace.service = value

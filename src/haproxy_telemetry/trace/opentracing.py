@@ -40,6 +40,10 @@ _EXCEPTION_FIELDS: Final[dict[bytes, bytes]] = {
 }
 
 
+MEANINGFUL: Final = frozenset((b"error", b"span.kind"))
+"""Tags that are more than attributes."""
+
+
 def apply_tag(span: OpenSpan, tag: Attribute, limit: int) -> bool:
     """Set a tag; ``False`` if the span holds ``limit`` attributes already."""
     key, value = tag
@@ -48,6 +52,12 @@ def apply_tag(span: OpenSpan, tag: Attribute, limit: int) -> bool:
     if key == b"span.kind" and value in _KINDS:
         span.kind = _KINDS[value]
         return True
+    return say_within(span, tag, limit)
+
+
+def say_within(span: OpenSpan, tag: Attribute, limit: int) -> bool:
+    """Set an attribute; ``False`` if the span holds ``limit`` of them already."""
+    key, _ = tag
     if span.attributes is not None and len(span.attributes) >= limit and key not in span.attributes:
         span.dropped_attributes += 1
         return False
