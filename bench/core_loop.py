@@ -24,6 +24,7 @@ from haproxy_telemetry.metrics.traffic import Traffic
 from haproxy_telemetry.otlp.encode import encode_span
 from haproxy_telemetry.otlp.ledger import CloseReport
 from haproxy_telemetry.sampling import Sampler, Sampling, threshold_of
+from haproxy_telemetry.service import spare_the_collector
 from haproxy_telemetry.session import Session
 from haproxy_telemetry.spop import Scope
 from haproxy_telemetry.spop.frames import FIN, Frame, FrameType, serialize_frame
@@ -198,6 +199,7 @@ def main() -> None:
     parser.add_argument("--transactions", type=int, default=TRANSACTIONS)
     parser.add_argument("--repeats", type=int, default=REPEATS)
     chosen = parser.parse_args()
+    spare_the_collector()
     for name, ratio in product(chosen.scenario or ["seed"], chosen.sampled or [1.0, 0.1, 0.0]):
         result = best(KNOWN[name], chosen.in_flight, ratio, chosen.transactions, chosen.repeats)
         said = {"hot_path": how_it_runs(), "scenario": name, "in_flight": chosen.in_flight, "sampled": ratio}

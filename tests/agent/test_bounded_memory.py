@@ -65,9 +65,9 @@ class Target:
     """An agent, one connection to it, and all that it keeps; the caches of the process are empty at first."""
 
     def __init__(self) -> None:
-        for cache in (*encode._names, encode._keys):
-            cache.clear()
-        encode._fields.clear()
+        for names in encode._names:
+            names.clear()
+        encode._keys.clear()
         opentracing._is_response_side.cache_clear()
         stats = Stats()
         self.now = 1_700_000_000_000_000_000
@@ -87,7 +87,7 @@ class Target:
 
     @property
     def kept(self) -> int:
-        caches = (encode._names, encode._keys, encode._fields, opentracing._is_response_side, values._ipv4)
+        caches = (encode._names, encode._keys, opentracing._is_response_side, values._ipv4)
         return retained(self._agent, self._session, self._exporter, *caches)
 
 

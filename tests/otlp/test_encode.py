@@ -143,22 +143,25 @@ def test_what_was_written_before_does_not_change_what_is_written(lists: list[tup
 def test_the_caches_stay_bounded_whatever_values_come() -> None:
     for i in range(3 * encode.CACHED_FIELDS):
         encode_span(a_span(name=b"name%d" % i, attributes=((b"key%d" % i, b"value%d" % i),)))
-        assert encode._fields.count <= encode.CACHED_FIELDS
-    assert len(encode._keys) <= encode.CACHED_FIELDS
+        assert encode._keys.count <= encode.CACHED_FIELDS
+    assert len(encode._keys.known) <= encode.CACHED_FIELDS
     assert all(len(names) <= encode.CACHED_FIELDS for names in encode._names)
-    kept = encode._fields.count
+    for i in range(3 * encode.CACHED_OF_ONE_KEY):
+        encode_span(a_span(attributes=((b"one", b"value%d" % i),)))
+    assert len(encode._keys.known[b"one"].fields) == encode.CACHED_OF_ONE_KEY
+    kept = encode._keys.count
     encode_span(a_span(attributes=((b"long", b"x" * 10_000),)))
-    assert encode._fields.count == kept
+    assert encode._keys.count == kept
 
 
 def test_the_caches_stay_bounded_however_long_the_names_are() -> None:
     """Names are the peer's, and as long as a frame; each byte of this one is four on its way out."""
-    before = retained(encode._names, encode._keys, encode._fields)
+    before = retained(encode._names, encode._keys)
     for i in range(200):
         long = b"\xff%d" % i * 10_000
         event = SpanEvent(0, long, ((long, b"v"),))
         encode_span(a_span(name=long, attributes=((long, b"v"), (long, 1)), events=(event,)))
-    assert retained(encode._names, encode._keys, encode._fields) < before + 10_000
+    assert retained(encode._names, encode._keys) < before + 10_000
 
 
 @pytest.mark.parametrize("size", [encode.CACHED_NAME_SIZE, encode.CACHED_NAME_SIZE + 1])

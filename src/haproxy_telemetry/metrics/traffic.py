@@ -127,7 +127,7 @@ class Traffic:
 
     def _measure(self, stream: EndedStream) -> None:
         end = stream.end
-        of = self._counted(end, route_of(stream.attributes))
+        of = self._counted(end, route_of(stream.attributes) if stream.routed else b"")
         lead = self._lead(stream)
         duration = self._session if end.tcp else self._server
         duration.add(of.duration, _seconds(end.start_ns, end.end_ns), lead)

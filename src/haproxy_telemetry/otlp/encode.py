@@ -29,11 +29,11 @@ SPAN_ID_SIZE: Final = 8
 # Most attributes repeat from request to request (method, host, backend): their fields are kept, ready made.
 # Bounded in number and in bytes, because names and values are the peer's: some 6 MB if every byte is escaped.
 # Short values only, because long ones (URLs) seldom repeat; names in use are shorter than this (semantic
-# conventions, SPOE arguments).
+# conventions, SPOE arguments). Of one key the values that come first: a key that has many hardly repeats one (ids).
 CACHED_FIELDS: Final = 4096
+CACHED_OF_ONE_KEY: Final = 64
 CACHED_VALUE_SIZE: Final = 48
 CACHED_NAME_SIZE: Final = 64
-_keys: Final[dict[bytes, bytes]] = {}
 _names: Final[list[dict[bytes, bytes]]] = [{} for _ in range(6)]  # by kind (trace.proto, Span.SpanKind: 0 to 5)
 
 # Flags are three bits of W3C's and two of OTLP's, statuses three: a list finds what was written before quicker than a
@@ -45,6 +45,7 @@ _links: Final[list[tuple[tuple[Attribute, ...], int, bytes]]] = []
 
 INT64_MIN: Final = -(1 << 63)
 INT64_MAX: Final = (1 << 63) - 1
+_SMALL_INT: Final = 1 << 61  # compared as a machine word
 _TIMES: Final = Struct("<BQBQ").pack  # Span.start_time_unix_nano = 7, .end_time_unix_nano = 8
 _TIME: Final = Struct("<BQ").pack  # Span.Event.time_unix_nano = 1
 _FLAGS: Final = Struct("<HI").pack  # a two-byte tag and its fixed32
@@ -67,15 +68,22 @@ def encode_span(span: FinishedSpan) -> bytes:
     """
     trace_id, span_id, parent_id = span.trace_id, span.span_id, span.parent_span_id
     _check_ids(trace_id, span_id)
-    parts = [b"\x0a\x10" + trace_id + b"\x12\x08" + span_id]
-    if span.trace_state:
-        parts.append(_text(b"\x1a", span.trace_state))
+    parent = b""
     if parent_id:
         if len(parent_id) != SPAN_ID_SIZE:
             raise ValueError(f"parent span id of {len(parent_id)} bytes, not {SPAN_ID_SIZE}")
-        parts.append(b"\x22\x08" + parent_id)
-    parts.append(_names[span.kind].get(span.name) or _name(span.name, span.kind))
-    parts.append(_TIMES(0x39, span.start_ns, 0x41, span.end_ns))
+        parent = b"\x22\x08" + parent_id
+    state = _text(b"\x1a", span.trace_state) if span.trace_state else b""
+    name = _names[span.kind].get(span.name) or _name(span.name, span.kind)
+    times = _TIMES(0x39, span.start_ns, 0x41, span.end_ns)
+    said = _said(span)
+    body = b"\x0a\x10%b\x12\x08%b%b%b%b%b%b%b" % (trace_id, span_id, state, parent, name, times, said, _tail(span))
+    return _span_head(len(body)) + body
+
+
+def _said(span: FinishedSpan) -> bytes:
+    """Write attributes, events and links; most spans have no more than some of the first."""
+    parts: list[bytes] = []
     for attribute in span.attributes:
         parts.append(_span_attribute(attribute))  # noqa: PERF401 (compiled, this is the loop that it looks like)
     if span.dropped_attributes:
@@ -86,9 +94,7 @@ def encode_span(span: FinishedSpan) -> bytes:
         parts.append(b"\x60" + varint(span.dropped_events))
     for link in span.links:
         parts.append(_link(link))  # noqa: PERF401
-    parts.append(_tail(span))
-    body = b"".join(parts)
-    return _span_head(len(body)) + body
+    return b"".join(parts) if parts else b""
 
 
 def _check_ids(trace_id: bytes, span_id: bytes) -> None:
@@ -202,75 +208,101 @@ def _status(code: int, message: bytes) -> bytes:
     return length_field(15, body + (b"\x18" + varint(code) if code else b""))
 
 
-def _span_attribute(attribute: Attribute) -> bytes:
-    """Write Span.attributes = 9, from the cache if it was written before."""
-    key, value = attribute
-    # type() and not isinstance(): Blob and text compare and hash alike (as True and 1 do), but differ on the wire.
-    if type(value) is not bytes or len(value) > CACHED_VALUE_SIZE or len(key) > CACHED_NAME_SIZE:
-        return _attribute(b"\x4a", key, value)
-    return _fields.of(key, value)
+@final
+class _Key:
+    """A key, ready made: KeyValue.key = 1 and the tag of KeyValue.value = 2. ``fields`` are attributes by value.
+
+    ``listed``: its values are lists by the conventions.
+    """
+
+    __slots__ = ("fields", "head", "listed")
+
+    def __init__(self, key: bytes) -> None:
+        self.head = _text(b"\x0a", key) + b"\x12"
+        self.listed = key.startswith(LIST_KEYS)
+        self.fields: dict[bytes, bytes] = {}
 
 
 @final
-class _Fields:
-    """Attributes of spans as they are written, by key and value; ``CACHED_FIELDS`` of them at most."""
+class _Keys:
+    """The keys that are kept, with ``count`` attributes; ``CACHED_FIELDS`` of both at most."""
 
-    __slots__ = ("_by_key", "count")
+    __slots__ = ("count", "known")
 
     def __init__(self) -> None:
-        self._by_key: dict[bytes, dict[bytes, bytes]] = {}
+        self.known: dict[bytes, _Key] = {}
         self.count = 0
 
-    def of(self, key: bytes, value: bytes) -> bytes:
-        """Return Span.attributes = 9. ``value`` is exactly of the type bytes: see ``_span_attribute``."""
-        by_value = self._by_key.get(key)
-        if by_value is not None:
-            field = by_value.get(value)
-            if field is not None:
-                return field
-        return self._written(key, value)
+    def of(self, key: bytes) -> _Key:
+        """Return a key."""
+        known = self.known.get(key)
+        if known is None:
+            known = _Key(key)
+            if len(key) <= CACHED_NAME_SIZE:
+                if len(self.known) >= CACHED_FIELDS:
+                    self.clear()
+                self.known[key] = known
+        return known
 
-    def _written(self, key: bytes, value: bytes) -> bytes:
+    def keep(self, key: _Key, value: bytes, field: bytes) -> None:
+        """Keep an attribute."""
         if self.count >= CACHED_FIELDS:
             self.clear()
         self.count += 1
-        field = self._by_key.setdefault(key, {})[value] = _attribute(b"\x4a", key, value)
-        return field
+        key.fields[value] = field
 
     def clear(self) -> None:
         """Forget all."""
-        self._by_key.clear()
+        self.known.clear()
         self.count = 0
 
 
-_fields: Final = _Fields()
+_keys: Final = _Keys()
+
+
+def _span_attribute(attribute: Attribute) -> bytes:
+    """Write Span.attributes = 9, from the cache if it was written before."""
+    key, value = attribute
+    known = _keys.known.get(key)
+    # type() and not isinstance(): Blob and text compare and hash alike (as True and 1 do), but differ on the wire.
+    if known is None or known.listed or type(value) is not bytes:
+        return _attribute(b"\x4a", key, value)
+    if len(value) > CACHED_VALUE_SIZE:
+        return _text_attribute(b"\x4a", known.head, value)
+    field = known.fields.get(value)
+    if field is None:
+        field = _text_attribute(b"\x4a", known.head, value)
+        if len(known.fields) < CACHED_OF_ONE_KEY:
+            _keys.keep(known, value, field)
+    return field
 
 
 def _attribute(tag: bytes, key: bytes, value: AttributeValue) -> bytes:
     """Write a KeyValue under a one-byte tag."""
-    head = _keys.get(key)
-    if head is None:
-        if key.startswith(LIST_KEYS):
-            return _list(tag, key, value)
-        head = _key(key)
-    body = head + _value(value)
-    return tag + varint(len(body)) + body
+    known = _keys.of(key)
+    head = known.head
+    if known.listed:
+        return _list(tag, head, value)
+    if type(value) is bytes:
+        return _text_attribute(tag, head, value)
+    written = _value(value)
+    return b"%b%b%b%b" % (tag, varint(len(head) + len(written)), head, written)
 
 
-def _list(tag: bytes, key: bytes, value: AttributeValue) -> bytes:
+def _text_attribute(tag: bytes, head: bytes, value: bytes) -> bytes:
+    """Write a KeyValue of text, and by far the most are text: all lengths first, so that it is put together once."""
+    if not value.isascii():
+        value = utf8(value)
+    size = varint(len(value))
+    inner = 1 + len(size) + len(value)
+    inner_size = varint(inner)
+    return b"%b%b%b%b\x0a%b%b" % (tag, varint(len(head) + len(inner_size) + inner), head, inner_size, size, value)
+
+
+def _list(tag: bytes, head: bytes, value: AttributeValue) -> bytes:
     """Write a KeyValue whose value is an ArrayValue (AnyValue.array_value = 5) of one."""
-    body = _text(b"\x0a", key) + b"\x12" + _sized(b"\x2a" + _sized(b"\x0a" + _value(value)))
+    body = head + _sized(b"\x2a" + _sized(b"\x0a" + _value(value)))
     return tag + varint(len(body)) + body
-
-
-def _key(key: bytes) -> bytes:
-    """Write KeyValue.key = 1 and the tag of KeyValue.value = 2."""
-    field = _text(b"\x0a", key) + b"\x12"
-    if len(key) <= CACHED_NAME_SIZE:
-        if len(_keys) >= CACHED_FIELDS:
-            _keys.clear()
-        _keys[key] = field
-    return field
 
 
 def _value(value: AttributeValue) -> bytes:
@@ -282,7 +314,7 @@ def _value(value: AttributeValue) -> bytes:
     if isinstance(value, int):
         if 0 <= value < len(_NUMBERS):
             return _NUMBERS[value]
-        if INT64_MIN <= value <= INT64_MAX:
+        if -_SMALL_INT < value < _SMALL_INT or INT64_MIN <= value <= INT64_MAX:
             number = varint(value)
             return varint(len(number) + 1) + b"\x18" + number
         return _sized(_text(b"\x0a", b"%d" % value))

@@ -17,6 +17,7 @@ FIXED32: Final = 5
 
 MAX_VARINT_BYTES: Final = 10  # 64 bits, 7 to a byte
 _UINT64: Final = (1 << 64) - 1
+_LARGE: Final = 1 << 61
 # Lengths are nearly all below this: made once, by the same rule as varint() itself.
 _SMALL: Final = [bytes([n]) if n < 128 else bytes([n & 127 | 128, n >> 7]) for n in range(1024)]
 _GOES_ON: Final = [bytes([n | 128]) for n in range(128)]
@@ -35,7 +36,8 @@ def varint(value: int) -> bytes:
     """Write an unsigned value of up to 64 bits; a negative one as its two's complement (int64)."""
     if 0 <= value < 1024:
         return _SMALL[value]
-    value &= _UINT64
+    if not 0 <= value < _LARGE:
+        value &= _UINT64
     return _GOES_ON[value & 127] + varint(value >> 7)
 
 

@@ -26,6 +26,10 @@ LONGEST_KNOWN: Final = 512
 MAX_TIMERS: Final = 4096
 """Sets of timers, which are whole milliseconds: those of quick answers are few."""
 
+MAX_TEXTS: Final = 2048
+LONGEST_TEXT: Final = 256
+"""Of hosts and user agents, which many clients share."""
+
 _MS: Final = 1_000_000
 
 # Possessive where it could matter: a line that does not fit costs one pass.
@@ -92,6 +96,7 @@ Kind = tuple[bytes, bytes, bytes, bytes, bytes, int]
 
 _known: dict[Kind, EndOfStream] = {}
 _laps: dict[bytes, Laps] = {}
+_texts: dict[bytes, bytes] = {}
 
 
 def known(kind: Kind) -> EndOfStream | None:
@@ -119,7 +124,18 @@ def laps_of(text: bytes) -> Laps:
 
 def unescaped(text: bytes) -> bytes | None:
     """Return text without the backslash that HAProxy puts before a slash; ``None`` if there are others."""
-    if b"\\" not in text:
-        return text
-    text = text.replace(b"\\/", b"/")
-    return None if b"\\" in text else text
+    plain = text.replace(b"\\/", b"/")
+    return plain if b"\\" not in plain else None
+
+
+def unescaped_often(text: bytes) -> bytes | None:
+    """Return what :func:`unescaped` does, for text that comes again."""
+    known = _texts.get(text)
+    if known is not None:
+        return known
+    plain = unescaped(text)
+    if plain is not None and len(text) <= LONGEST_TEXT:
+        if len(_texts) >= MAX_TEXTS:
+            _texts.clear()
+        _texts[text] = plain
+    return plain

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from haproxy_telemetry.records.errors import BAD_VALUE, MISSING_FIELD, NOT_OURS, TOO_LONG, RecordError
-from haproxy_telemetry.records.known import LINE, know, known, laps_of, unescaped
+from haproxy_telemetry.records.known import LINE, know, known, laps_of, unescaped, unescaped_often
 from haproxy_telemetry.records.line import Line, decode
 from haproxy_telemetry.records.syslog import strip_header
 from haproxy_telemetry.trace.stream import EndOfStream, Identity, Request, Timers
@@ -84,7 +84,8 @@ def _like_others(line: bytes, cut: tuple[bytes, ...]) -> EndOfStream | None:
             return None
         know(kind, read)
         return read
-    target, host, user_agent, state_text = unescaped(uri), unescaped(host_text), unescaped(agent_text), unescaped(state)
+    target, state_text = unescaped(uri), unescaped(state)
+    host, user_agent = unescaped_often(host_text), unescaped_often(agent_text)
     client_port = int(port)
     if target is None or host is None or user_agent is None or state_text is None or client_port > 65_535:
         return None

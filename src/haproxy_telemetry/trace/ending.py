@@ -52,7 +52,8 @@ def ended_stream(
     if finished is not None:
         server = finished.spans[0]
         whose, span_id, flags = trace.trace_id, server.span_id, trace.flags
-        return EndedStream(end, now, whose, span_id, flags, exported, server.attributes, finished.service)
+        routed = may_be_routed(trace, conventions)
+        return EndedStream(end, now, whose, span_id, flags, exported, server.attributes, finished.service, routed)
     whose, span_id, flags = b"", b"", 0
     if trace.key or trace.made_by_haproxy:
         whose, span_id, flags = trace.trace_id, trace.upstream_id, trace.flags
@@ -60,6 +61,11 @@ def ended_stream(
     service = trace.service or _service(end) or None
     attributes = (*said, *trace.attributes.items())
     return EndedStream(end, now, whose, span_id, flags, False, attributes, service)
+
+
+def may_be_routed(trace: LiveTrace, conventions: Conventions) -> bool:
+    """Say whether the SERVER span may have an ``http.route``: by a template, or by a tag of a message."""
+    return len(conventions.routes) > 0 or len(trace.attributes) > 0 or len(trace.spans) > 0
 
 
 def _service(told: EndOfStream | StreamStart | None) -> bytes:

@@ -124,7 +124,7 @@ def _add_asked(
         if len(conventions.routes) and (route := conventions.routes.match(request.method, target.path)):
             attributes.append((ROUTE, route))
     if target.query:
-        attributes.append((b"url.query", shown_query(conventions.privacy, target.query)))
+        attributes.append((b"url.query", _shown_query(conventions.privacy, target)))
     if scheme:
         attributes.append((b"url.scheme", scheme))
     attributes.extend(protocol)
@@ -137,6 +137,14 @@ def _add_asked(
                 attributes.append((b"server.port", port))
     if request.user_agent:
         attributes.append((b"user_agent.original", request.user_agent))
+
+
+def _shown_query(privacy: Privacy, target: Target) -> bytes:
+    """Return the target's query as it may be written down; both spans say it."""
+    shown = target.shown
+    if shown is None or shown[0] is not privacy:
+        shown = target.shown = privacy, shown_query(privacy, target.query)
+    return shown[1]
 
 
 def _add_client(attributes: list[Attribute], request: Request, privacy: Privacy) -> None:
@@ -370,7 +378,7 @@ def full_url(end: EndOfStream, privacy: Privacy = DEFAULT.privacy) -> bytes:
         return b""
     if _has_credentials(end.request.target):
         authority = CREDENTIALS + authority.rpartition(b"@")[2]
-    query = b"?" + shown_query(privacy, target.query) if target.query else b""
+    query = b"?" + _shown_query(privacy, target) if target.query else b""
     path = b"" if target.path == b"*" else target.path  # RFC 9112, 3.2.4: OPTIONS * is the URL without a path
     return b"".join((scheme, b"://", shown_authority(authority) if b"@" in authority else authority, path, query))
 

@@ -54,6 +54,8 @@ def shown_query(privacy: Privacy, query: bytes) -> bytes:
     A part without ``=`` may be a key or a value, and counts as both: it stays if it is allowed. ``;`` separates as
     ``&`` does, since an application may read it so.
     """
+    if b"&" not in query and b";" not in query:
+        return _shown_part(privacy, query)
     if b";" not in query:
         return b"&".join([_shown_part(privacy, part) for part in query.split(b"&")])
     return b"&".join([b";".join([_shown_part(privacy, one) for one in part.split(b";")]) for part in query.split(b"&")])
@@ -63,9 +65,10 @@ def _shown_part(privacy: Privacy, part: bytes) -> bytes:
     key, equals, value = part.partition(b"=")
     if not part or (equals and not value):
         return part
-    name = unquote_to_bytes(key) if b"%" in key else key
-    if name in privacy.allowed or (privacy.keep_queries and name not in SECRET_KEYS):
-        return part
+    if privacy.keep_queries or privacy.allowed:
+        name = unquote_to_bytes(key) if b"%" in key else key
+        if name in privacy.allowed or (privacy.keep_queries and name not in SECRET_KEYS):
+            return part
     return key + b"=" + REDACTED if equals else REDACTED
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final, final
 
 from haproxy_telemetry.trace.plain import Plain
+from haproxy_telemetry.trace.privacy import Privacy
 from haproxy_telemetry.trace.spans import Attribute
 from haproxy_telemetry.trace.termination import Termination
 
@@ -51,7 +52,7 @@ END_FIELDS: Final = (
 )
 PHASE_FIELDS: Final = ("name", "start_ns", "end_ns", "last", "upstream")
 OUTCOME_FIELDS: Final = ("status", "error_type")
-ENDED_FIELDS: Final = ("end", "seen_ns", "trace_id", "span_id", "flags", "exported", "attributes", "service")
+ENDED_FIELDS: Final = ("end", "seen_ns", "trace_id", "span_id", "flags", "exported", "attributes", "service", "routed")
 
 
 @final
@@ -94,13 +95,15 @@ class Identity(Plain):
 class Target(Plain):
     """A request target in its parts (RFC 9112, 3.2); ``authority`` and ``scheme`` only where it is absolute."""
 
-    __slots__ = TARGET_FIELDS
+    __slots__ = (*TARGET_FIELDS, "shown")
 
     def __init__(self, scheme: bytes, authority: bytes, path: bytes, query: bytes) -> None:
         self.scheme = scheme
         self.authority = authority
         self.path = path
         self.query = query
+        self.shown: tuple[Privacy, bytes] | None = None
+        """The query as it may be written down, and by what, once somebody has asked ``http.py`` for it."""
 
     def names(self) -> tuple[str, ...]:
         """Return the fields."""
@@ -339,6 +342,7 @@ class EndedStream(Plain):
         exported: bool,
         attributes: tuple[Attribute, ...],
         service: bytes | None,
+        routed: bool = True,
     ) -> None:
         self.end = end
         self.seen_ns = seen_ns
@@ -355,6 +359,8 @@ class EndedStream(Plain):
         """The SERVER span's."""
         self.service = service
         """As :attr:`~.spans.FinishedTrace.service`."""
+        self.routed = routed
+        """Whether there may be an ``http.route`` among the attributes."""
 
     def names(self) -> tuple[str, ...]:
         """Return the fields."""

@@ -8,6 +8,7 @@ anybody a request.
 from __future__ import annotations
 
 import re
+from binascii import unhexlify
 from typing import Final, final
 
 from haproxy_telemetry.trace.plain import Plain
@@ -22,6 +23,9 @@ MAX_TRACE_STATE_MEMBERS: Final = 32
 
 _FLAGS: Final = (b"-00", b"-01", b"-02", b"-03")
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.DOTALL)
+# Version 00, which nearly all are of, and nothing before or behind it. Its parts stand where they stand.
+_PLAIN = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+PLAIN_SIZE: Final = 55
 _ZERO_TRACE = bytes(16)
 _ZERO_SPAN = bytes(8)
 
@@ -51,20 +55,21 @@ class SpanContext(Plain):
 
 def parse_traceparent(text: bytes) -> SpanContext | None:
     """Return the caller's span, or ``None`` where section 3.2.2 says to start a new trace."""
+    if len(text) == PLAIN_SIZE and _PLAIN.fullmatch(text):
+        return _context(text[3:35], text[36:52], text[53:])
     match = _TRACEPARENT.fullmatch(text.strip(b" \t"))
     if match is None:
         return None
     version, trace_id, span_id, flags, extra = match.groups()
     if version == b"ff" or (version == b"00" and extra is not None):
         return None
-    context = SpanContext(_unhex(trace_id), _unhex(span_id), int(flags, 16) & KNOWN_FLAGS)
-    if context.trace_id == _ZERO_TRACE or context.span_id == _ZERO_SPAN:
-        return None
-    return context
+    return _context(trace_id, span_id, flags)
 
 
-def _unhex(text: bytes) -> bytes:
-    return bytes.fromhex(text.decode("ascii"))
+def _context(trace_id: bytes, span_id: bytes, flags: bytes) -> SpanContext | None:
+    """Return the context of three hexadecimal texts, unless an id is zero."""
+    context = SpanContext(unhexlify(trace_id), unhexlify(span_id), unhexlify(flags)[0] & KNOWN_FLAGS)
+    return None if context.trace_id == _ZERO_TRACE or context.span_id == _ZERO_SPAN else context
 
 
 def write_traceparent(trace_id: bytes, span_id: bytes, flags: int) -> bytes:
