@@ -36,6 +36,8 @@ COMPILED = (
     "otlp/batch.py",
     "otlp/encode.py",
     "otlp/protobuf.py",
+    "otlp/resource.py",
+    "otlp/send.py",
     "otlp/text.py",
     "records/*.py",
     "sampling/*.py",

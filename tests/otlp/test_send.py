@@ -383,7 +383,7 @@ def test_closing_with_a_request_under_way_ends_in_time_and_counts_it_as_lost() -
     report = exporter.close(0.05)
     assert report == CloseReport(0, {"shutdown": 5})
     stuck.released.set()  # it succeeds too late: counted once is counted
-    exporter._thread.join(10)
+    exporter._deliverer.join(10)
     assert exporter.close(0) == report
     balanced(report, stats, 5)
 

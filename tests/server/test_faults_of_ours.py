@@ -9,7 +9,6 @@ import asyncio
 import logging
 import random
 import socket
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -189,7 +188,8 @@ async def test_a_mistake_in_the_server_costs_one_connection(
     lab: Laboratory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     good = await lab.connect()
-    monkeypatch.setattr(time, "monotonic_ns", breaks(3, time.monotonic_ns))
+    protocol = server_module.SpopProtocol
+    monkeypatch.setattr(protocol, "buffer_updated", breaks(3, protocol.buffer_updated))
     for _ in range(3):
         bad = await lab.connect(greet=False)
         assert await bad.ask(hello()) == [b""]

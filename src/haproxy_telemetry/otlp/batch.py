@@ -62,7 +62,9 @@ class Batcher:
 
         ``each`` is for how many things one of ``spans`` counts: a metric, for its points.
         """
-        size = sum(map(len, spans))
+        size = 0
+        for span in spans:
+            size += len(span)
         limits = self._limits
         number = len(spans) * each
         if self.spans + number > limits.queue_spans or self.size + size > limits.queue_bytes:

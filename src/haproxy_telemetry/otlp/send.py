@@ -58,7 +58,8 @@ class OtlpSender:
         self._transport = transport or open_transport(settings, signal)
         self._retry = retry or RetryPolicy(budget_s=settings.budget_s)
         # Shared by both sides, under the lock:
-        self._wake = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._wake = threading.Condition(self._lock)
         self._batcher = Batcher(limits)
         self._capacity = limits.queue_spans
         self._sleeps_until = -inf  # when the thread looks at the queue by itself
@@ -73,8 +74,8 @@ class OtlpSender:
         self.target = settings.shown_url
         """Where it goes, without the query, which may hold a key."""
         self._health = Health(self.target, signal.what)
-        self._thread = threading.Thread(target=self._run, name=f"otlp-{signal.name.lower()}", daemon=True)
-        self._thread.start()
+        self._deliverer = threading.Thread(target=self._run, name=f"otlp-{signal.name.lower()}", daemon=True)
+        self._deliverer.start()
 
     # The event loop's side
 
@@ -84,7 +85,7 @@ class OtlpSender:
         ``each`` is for how many things one of them counts.
         """
         resource = self._resources.of(service).encoded
-        with self._wake:
+        with self._lock:
             closing = self._close_at != inf
             queued = not closing and self._batcher.add(resource, items, monotonic(), each)
             if queued and self._batcher.due < self._sleeps_until:
@@ -98,9 +99,9 @@ class OtlpSender:
         with self._wake:
             self._close_at = min(self._close_at, monotonic() + timeout_s)
             self._wake.notify()
-        self._thread.join(max(0.0, timeout_s) + CLOSE_GRACE_S)
+        self._deliverer.join(max(0.0, timeout_s) + CLOSE_GRACE_S)
         with self._settling, self._wake:
-            stuck = self._thread.is_alive() and not self._abandoned
+            stuck = self._deliverer.is_alive() and not self._abandoned
             self._abandoned = self._abandoned or stuck
             lost = self._in_flight + self._batcher.spans if stuck else 0
         if lost:
