@@ -144,9 +144,8 @@ class Agent:
     def _learn(self, notified: Notified) -> None:
         """Know payloads like this one from now on, if what they say can be told in advance."""
         written = write_script(notified.messages, self._strict)
-        if written is not None:
-            varying, script = written
-            self.shapes.learn(notified.data, notified.payload_at, varying, script)
+        if written is None or not self.shapes.learn(notified.data, notified.payload_at, *written):
+            self.shapes.put_off(notified.data, notified.payload_at)
 
     def carry_out(self) -> None:
         """Do what the answered frames asked for; call it once the answers have been written."""

@@ -13,8 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.core_loop import renumbered
+from bench.scenarios import STANDARD, parse_frames
 from haproxy_telemetry.dialect import Script, translate, write_script
 from haproxy_telemetry.dialect.scripts import MAX_ARGUMENTS
+from haproxy_telemetry.dialect.stream import FACTS
 from haproxy_telemetry.spop import Binary, Message, Pair, Shape, SpopError, Value
 from haproxy_telemetry.spop.messages import parse_messages, serialize_messages
 from haproxy_telemetry.spop.shapes import shape_of
@@ -182,8 +185,64 @@ def test_what_cannot_be_told_in_advance_is_left_to_the_readers(pairs: tuple[Pair
 
 
 def test_other_families_of_messages_are_left_to_the_readers() -> None:
-    assert write_script([Message(b"otel:request", ((b"id", b"1"),))], False) is None
+    start, spans = (
+        Message(b"otel:request", ((b"id", b"1"),)),
+        Message(b"opentracing:a", ((b"id", b"1"), (b"span", b"b"))),
+    )
+    assert write_script([Message(b"mine", ((b"id", b"1"),))], False) is None
+    assert write_script([start, spans], False) is None
     assert write_script([], False) is None
+
+
+# The message otel:request
+
+FACT_PAIRS = st.tuples(st.sampled_from((*FACTS, b"tag", b"tag", b"", b"", b"what")), st.one_of(SPANS, VALUES))
+STARTS = st.builds(
+    lambda key, pairs: Message(b"otel:request", ((b"id", key), *pairs)),
+    st.one_of(st.just(b"4e8a-1"), VALUES),
+    st.lists(FACT_PAIRS, max_size=12),
+)
+
+
+@given(st.data(), st.lists(STARTS, min_size=1, max_size=2), st.booleans())
+def test_a_request_is_told_by_its_script_as_by_its_reader(
+    data: st.DataObject, messages: list[Message], strict: bool
+) -> None:
+    known = learned(messages, strict)
+    if known is None:
+        return
+    shape, script, varying = known
+    count = sum(map(len, varying))
+    values = data.draw(st.lists(st.one_of(st.just(b"some"), VALUES), min_size=count, max_size=count))
+    payload = serialize_messages(others(messages, varying, values))
+    fast = told_by(shape, script, payload)
+    if fast is not None:
+        same(fast, parse_messages(payload, 0), strict)
+
+
+def test_what_the_profile_standard_sends_is_recognised() -> None:
+    """Its last value is a bool: one byte at the very end."""
+    frames = parse_frames(STANDARD.path.read_text())
+    [payload] = frames.filled(frames.values)
+    known = learned(parse_messages(payload, 0), False)
+    assert known is not None
+    for number in (7, 8):
+        [other] = frames.filled(tuple([renumbered(value, number) for value in frames.values]))
+        fast = told_by(known[0], known[1], other)
+        assert fast is not None
+        same(fast, parse_messages(other, 0), False)
+
+
+def test_a_tag_with_a_value_that_comes_and_goes() -> None:
+    def start(value: Value) -> list[Message]:
+        return [Message(b"otel:request", ((b"id", b"1"), (b"tag", b"a"), (b"", value), (b"", b"!"), (b"m", b"GET")))]
+
+    known = learned(start(b"x"), False)
+    assert known is not None
+    for value in (b"y", None, 7, True, Binary(b"\x00")):
+        fast = told_by(known[0], known[1], serialize_messages(start(value)))
+        assert fast is not None
+        same(fast, start(value), False)
 
 
 def test_a_payload_of_very_many_arguments_is_not_worth_knowing() -> None:

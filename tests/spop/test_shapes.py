@@ -30,6 +30,14 @@ def test_a_payload_is_worth_learning_when_it_has_come_a_few_times() -> None:
     assert answers == ([False] * (LEARN_AFTER - 1) + [True]) * 2
 
 
+def test_what_could_not_be_learned_is_tried_again_seldom() -> None:
+    table = ShapeTable()
+    assert [table.missed(payload(b"m", b""), 0) for _ in range(LEARN_AFTER)][-1]
+    table.put_off(payload(b"m", b""), 0)
+    missed = [table.missed(payload(b"m", b""), 0) for _ in range(LEARN_AGAIN_AFTER)]
+    assert missed == [False] * (LEARN_AGAIN_AFTER - 1) + [True]
+
+
 def test_shapes_that_begin_alike_are_few_and_the_least_used_makes_room() -> None:
     table = ShapeTable()
     for number in range(MAX_ALIKE):

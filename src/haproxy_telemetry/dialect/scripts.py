@@ -2,7 +2,8 @@
 
 A :class:`Script` is made by the readers themselves: they read the messages once more, with a marker in the place of
 every value that differs, and where the markers come out is where the values belong. So the language is written down
-once, in ``opentracing.py``, and a script says the same as the reader (``tests/dialect/test_scripts.py``).
+once, in ``opentracing.py``, and a script says the same as the reader (``tests/dialect/test_scripts.py``). What
+``otel:request`` tells are facts by name, so that its script is which value is which; ``stream.py`` makes the rest.
 
 Whatever a script cannot say, it says nothing about (``None``), and the readers take the messages: an id that is
 missing, binary values where they are a fault.
@@ -13,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, final
 
-from haproxy_telemetry.dialect import opentracing
+from haproxy_telemetry.dialect import opentracing, stream
 from haproxy_telemetry.dialect.translate import translate
 from haproxy_telemetry.dialect.values import as_attribute_of_one, as_joined_text, as_text
 from haproxy_telemetry.spop import Binary, Message, Value
 from haproxy_telemetry.trace.instructions import Told, Values
-from haproxy_telemetry.trace.spans import AttributeValue
+from haproxy_telemetry.trace.spans import Attribute, AttributeValue
 from haproxy_telemetry.trace.stream import Identity
 
 _MARKER_SIZE: Final = 12
@@ -63,9 +64,47 @@ class _Source:
         return self.plain
 
 
-@final
-class _ToldScript:
+class _MessageScript:
     """What one message tells of one stream."""
+
+    __slots__ = ()
+
+    def say(self, values: list[Value]) -> Told | None:  # noqa: ARG002 (what others need)
+        """Return what is told with these values, ``None`` without an id."""
+        return None
+
+
+@final
+class _StartScript(_MessageScript):
+    """What a message of ``stream.py`` tells, whose values begin with the payload's ``first``; ``told`` has markers."""
+
+    __slots__ = ("_facts", "_tags")
+
+    def __init__(self, message: Message, first: int, told: Told) -> None:
+        self._facts = [-1] * len(stream.FACTS)
+        for number, argument in enumerate(_varying_facts(message)):
+            place = stream.PLACES.get(message.arguments[argument][0])
+            if place is not None:
+                self._facts[place] = first + number
+        if any(_SALT in key for key, _ in told.attributes):
+            raise _CannotSayError
+        self._tags = [(key, _source(value, False)) for key, value in told.attributes]
+
+    def say(self, values: list[Value]) -> Told | None:
+        """Return what is told with these values, ``None`` without an id."""
+        facts: list[Value] = []
+        for at in self._facts:
+            facts.append(values[at] if at >= 0 else None)  # noqa: PERF401 (compiled, this is the loop that it looks like)
+        return stream.told_of(facts, self._attributes(values) if self._tags else ())
+
+    def _attributes(self, values: list[Value]) -> tuple[Attribute, ...]:
+        said = [(key, source.value(values)) for key, source in self._tags]
+        return tuple([(key, value) for key, value in said if value is not None])
+
+
+@final
+class _ToldScript(_MessageScript):
+    """What one message of ``opentracing.py`` tells of one stream."""
 
     __slots__ = ("_baggage", "_blocks", "_fields", "_headers", "_key", "_marks", "_sources")
 
@@ -120,8 +159,8 @@ class Script:
 
     __slots__ = ("_strict", "_tolds")
 
-    def __init__(self, tolds: Sequence[Told], strict: bool) -> None:
-        self._tolds = [_ToldScript(told) for told in tolds]
+    def __init__(self, tolds: list[_MessageScript], strict: bool) -> None:
+        self._tolds = tolds
         self._strict = strict
 
     def say(self, values: list[Value]) -> list[Told] | None:
@@ -144,11 +183,12 @@ def write_script(messages: Sequence[Message], strict: bool) -> tuple[list[list[i
 
     ``None`` where that cannot be told in advance: other families of messages, and what the readers complain about.
     """
-    if not all(message.name.startswith(opentracing.PREFIX) for message in messages):
+    starts = all(message.name.startswith(stream.PREFIX) for message in messages)
+    if not starts and not all(message.name.startswith(opentracing.PREFIX) for message in messages):
         return None
     if sum([len(message.arguments) for message in messages]) > MAX_ARGUMENTS:
         return None
-    varying = [_varying(message) for message in messages]
+    varying = [_varying_facts(message) if starts else _varying(message) for message in messages]
     marked: list[Message] = []
     count = 0
     for message, numbers in zip(messages, varying, strict=True):
@@ -161,9 +201,27 @@ def write_script(messages: Sequence[Message], strict: bool) -> tuple[list[list[i
     if translation.problems or translation.skipped_messages or not translation.told:
         return None
     try:
-        return varying, Script(translation.told, strict)
+        return varying, Script(_scripts(messages, varying, translation.told, starts), strict)
     except _CannotSayError:
         return None
+
+
+def _scripts(
+    messages: Sequence[Message], varying: Sequence[Sequence[int]], tolds: Sequence[Told], starts: bool
+) -> list[_MessageScript]:
+    if not starts:
+        return [_ToldScript(told) for told in tolds]
+    scripts: list[_MessageScript] = []
+    first = 0
+    for message, numbers, told in zip(messages, varying, tolds, strict=True):
+        scripts.append(_StartScript(message, first, told))
+        first += len(numbers)
+    return scripts
+
+
+def _varying_facts(message: Message) -> list[int]:
+    """Return which arguments of a message of ``stream.py`` have values that differ: all but the names of tags."""
+    return [number for number, (name, _) in enumerate(message.arguments) if name != b"tag"]
 
 
 def _varying(message: Message) -> list[int]:

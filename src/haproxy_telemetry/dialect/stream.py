@@ -17,34 +17,37 @@ from haproxy_telemetry.trace.stream import Identity, Request, StreamStart
 
 PREFIX: Final = b"otel:"
 
-FACTS: Final = frozenset(
-    (
-        b"id",
-        b"up",
-        b"tp",
-        b"link",
-        b"ts",
-        b"t0",
-        b"fe",
-        b"ci",
-        b"cp",
-        b"m",
-        b"uri",
-        b"v",
-        b"host",
-        b"ua",
-        b"tls",
-        b"svc",
-    )
+FACTS: Final = (
+    b"id",
+    b"up",
+    b"tp",
+    b"link",
+    b"ts",
+    b"t0",
+    b"fe",
+    b"ci",
+    b"cp",
+    b"m",
+    b"uri",
+    b"v",
+    b"host",
+    b"ua",
+    b"tls",
+    b"svc",
 )
 """The names of ``docs/records.md``, as far as they are known when the request has come."""
+
+PLACES: Final = {name: number for number, name in enumerate(FACTS)}
+
+_LARGE: Final = 1 << 61
 
 
 def read(message: Message, problems: list[Problem]) -> Told | None:
     """Return what the message tells; ``None`` without an id, which is a problem. Others cost their argument."""
-    facts: dict[bytes, bytes] = {}
+    facts: list[Value] = [None] * len(FACTS)
     attributes: list[Attribute] = []
     run: list[Value] | None = None
+    id_seen = False
     for name, value in message.arguments:
         if name:
             _end_run(run, attributes)
@@ -53,18 +56,17 @@ def read(message: Message, problems: list[Problem]) -> Told | None:
             run = [value]
         elif not name and run is not None:
             run.append(value)
-        elif name in FACTS:
-            facts[name] = as_text(value)
+        elif (place := PLACES.get(name)) is not None:
+            facts[place] = value
+            id_seen = id_seen or place == 0
         else:
             problems.append(Problem("unknown_argument", name, "the argument is left out"))
     _end_run(run, attributes)
-    key = facts.get(b"id")
-    if not key:
+    told = told_of(facts, tuple(attributes))
+    if told is None:
         missing = Problem("id_missing", message.name, ID_MISSING_HINT)
-        problems.append(missing if key is None else Problem("id_null", b"id", ID_NULL_HINT))
-        return None
-    start = _start(key, facts)
-    return Told(key, start.identity, b"", (), (), [], start, tuple(attributes))
+        problems.append(Problem("id_null", b"id", ID_NULL_HINT) if id_seen else missing)
+    return told
 
 
 def _end_run(run: list[Value] | None, attributes: list[Attribute]) -> None:
@@ -75,24 +77,31 @@ def _end_run(run: list[Value] | None, attributes: list[Attribute]) -> None:
         attributes.append((key, value))
 
 
-def _start(key: bytes, facts: dict[bytes, bytes]) -> StreamStart:
-    def fact(name: bytes) -> bytes:
-        return facts.get(name, b"")
-
-    identity = Identity(fact(b"up"), fact(b"tp"), fact(b"link"), fact(b"ts"))
+def told_of(facts: list[Value], attributes: tuple[Attribute, ...]) -> Told | None:
+    """Return what these facts tell, in the order of ``FACTS`` and NULL where there is none; ``None`` without an id."""
+    id_, up, tp, link, ts, t0, fe, ci, cp, m, uri, v, host, ua, tls, svc = facts
+    key = as_text(id_)
+    if not key:
+        return None
+    identity = Identity(as_text(up), as_text(tp), as_text(link), as_text(ts))
     request = Request(
-        method=fact(b"m"),
-        target=fact(b"uri"),
-        scheme=b"https" if fact(b"tls") == b"1" else b"http",
-        version=fact(b"v"),
-        host=fact(b"host"),
-        user_agent=fact(b"ua"),
-        client_address=fact(b"ci"),
-        client_port=_number(fact(b"cp")),
-        frontend=fact(b"fe"),
+        as_text(m),
+        as_text(uri),
+        b"https" if as_text(tls) == b"1" else b"http",
+        as_text(v),
+        as_text(host),
+        as_text(ua),
+        as_text(ci),
+        _number(cp),
+        as_text(fe),
     )
-    return StreamStart(key, identity, request, _number(fact(b"t0")) * 1000, fact(b"svc"))
+    start = StreamStart(key, identity, request, _number(t0) * 1000, as_text(svc))
+    return Told(key, identity, b"", (), (), [], start, attributes)
 
 
-def _number(text: bytes) -> int:
+def _number(value: Value) -> int:
+    """Return a whole number, also one that is written as text; 0 for whatever is none."""
+    if type(value) is int and 0 <= value < _LARGE:
+        return value
+    text = as_text(value)
     return int(text) if text.isdigit() and len(text) < 20 else 0

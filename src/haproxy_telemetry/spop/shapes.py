@@ -30,7 +30,8 @@ LEARN_AFTER: Final = 3
 """Payloads that begin alike and were of no shape: who sends something once does not need it faster."""
 
 LEARN_AGAIN_AFTER: Final = 256
-"""As LEARN_AFTER, where MAX_ALIKE shapes are known: who sends ever new layouts pays for learning seldom."""
+"""As LEARN_AFTER, where MAX_ALIKE shapes are known, or where the last of them could not be learned: who sends ever new
+layouts, or such as cannot be known, pays for learning seldom."""
 
 MAX_WATCHED: Final = 1024
 """Beginnings that are counted for LEARN_AFTER."""
@@ -60,13 +61,11 @@ class Shape:
         end = len(data)
         for run in self.runs:
             at = pos + len(run)
-            if at + 1 >= end or data[pos:at] != run:
-                # A value of one byte at the very end (NULL, a bool) is left to the parser too.
+            if at >= end or data[pos:at] != run:
                 return None
-            size = data[at + 1]
-            if data[at] == STRING and size < ONE_BYTE:
+            if data[at] == STRING and at + 1 < end and data[at + 1] < ONE_BYTE:
+                pos = at + 2 + data[at + 1]
                 at += 2
-                pos = at + size
                 values.append(data[at:pos])
             else:
                 try:
@@ -109,6 +108,10 @@ class ShapeTable:
             self._missed.clear()
         self._missed[beginning] = count
         return False
+
+    def put_off(self, data: bytes, pos: int) -> None:
+        """Note that a payload could not be learned."""
+        self._missed[_beginning(data, pos)] = LEARN_AFTER - LEARN_AGAIN_AFTER
 
     def learn(self, data: bytes, pos: int, varying: Sequence[Sequence[int]], meaning: object) -> bool:
         """Take the layout of a payload; ``varying`` has the numbers of the arguments that differ, message by message.
