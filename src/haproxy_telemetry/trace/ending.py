@@ -25,7 +25,7 @@ from haproxy_telemetry.trace.stream import EndedStream, EndOfStream, StreamStart
 from haproxy_telemetry.trace.streamspans import StreamContext, incomplete_spans, stream_spans
 
 # How it ended, and the version as the conventions write it: an event tells HTTP/2 as "2.0".
-_KNOWN_BETTER: Final = (b"http.response.status_code", b"error.type", b"network.protocol.version")
+_KNOWN_BETTER: Final = frozenset((b"http.response.status_code", b"error.type", b"network.protocol.version"))
 
 
 def finished_trace(
@@ -117,7 +117,9 @@ def _joined(
     joined = [_join(span, recorded[span.span_id]) if span.span_id in recorded else span for span in told]
     if not verdict_of(end).tried:
         joined = [_asked_nobody(span) if span.span_id == trace.upstream_id else span for span in joined]
-    added = [_under(span, server.span_id, told[0].span_id) for span in others if span.span_id not in recorded]
+    added = [span for span in others if span.span_id not in recorded]
+    if server.span_id != told[0].span_id:
+        added = [_under(span, server.span_id, told[0].span_id) for span in added]
     return (*joined, *added)
 
 
@@ -135,16 +137,33 @@ def _join(told: FinishedSpan, recorded: FinishedSpan) -> FinishedSpan:
 
     But for how it ended: an event saw the server's answer, which `http-response deny` may have replaced since.
     """
-    return told.replaced(
+    return FinishedSpan(
+        trace_id=told.trace_id,
+        span_id=told.span_id,
+        parent_span_id=told.parent_span_id,
+        trace_state=told.trace_state,
+        flags=told.flags,
+        name=told.name,
         kind=recorded.kind if told.kind == KIND_INTERNAL else told.kind,
-        start_ns=min(told.start_ns, recorded.start_ns),
-        end_ns=max(told.end_ns, recorded.end_ns),
-        attributes=_union(recorded.attributes, told.attributes, _KNOWN_BETTER),
+        start_ns=told.start_ns if told.start_ns < recorded.start_ns else recorded.start_ns,
+        end_ns=told.end_ns if told.end_ns > recorded.end_ns else recorded.end_ns,
+        attributes=_union(recorded.attributes, told.attributes),
+        dropped_attributes=told.dropped_attributes,
         events=told.events + recorded.events,
+        dropped_events=told.dropped_events,
+        links=told.links,
         status=recorded.status if told.status == STATUS_UNSET else told.status,
+        status_message=told.status_message,
     )
 
 
-def _union(less: tuple[Attribute, ...], more: tuple[Attribute, ...], but: tuple[bytes, ...]) -> tuple[Attribute, ...]:
-    known = dict(less)
-    return tuple({**known, **dict(more), **{key: known[key] for key in but if key in known}}.items())
+def _union(recorded: tuple[Attribute, ...], told: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
+    """Return the attributes of both; of one that both have what the message told, unless the record knows better."""
+    union: dict[bytes, Attribute] = {}
+    for attribute in recorded:
+        union[attribute[0]] = attribute
+    for attribute in told:
+        key = attribute[0]
+        if key not in _KNOWN_BETTER or key not in union:
+            union[key] = attribute
+    return tuple(union.values())
