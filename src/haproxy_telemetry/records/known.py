@@ -31,6 +31,8 @@ LONGEST_TEXT: Final = 256
 """Of hosts and user agents, which many clients share."""
 
 _MS: Final = 1_000_000
+_BACKSLASH: Final = ord("\\")
+_NUMBERS: Final = {b"%d" % number: number for number in range(1000)}
 
 # Possessive where it could matter: a line that does not fit costs one pass.
 _PLAIN: Final = rb"[ !#-\[\]-~]*"
@@ -122,10 +124,18 @@ def laps_of(text: bytes) -> Laps:
     return laps
 
 
+def number_of(digits: bytes) -> int:
+    """Return a number that was matched; small ones, which most sizes are, need no arithmetic."""
+    number = _NUMBERS.get(digits)
+    return int(digits) if number is None else number
+
+
 def unescaped(text: bytes) -> bytes | None:
     """Return text without the backslash that HAProxy puts before a slash; ``None`` if there are others."""
-    plain = text.replace(b"\\/", b"/")
-    return plain if b"\\" not in plain else None
+    if _BACKSLASH not in text:
+        return text
+    text = text.replace(b"\\/", b"/")
+    return None if _BACKSLASH in text else text
 
 
 def unescaped_often(text: bytes) -> bytes | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from haproxy_telemetry.records.errors import BAD_VALUE, MISSING_FIELD, NOT_OURS, TOO_LONG, RecordError
-from haproxy_telemetry.records.known import LINE, know, known, laps_of, unescaped, unescaped_often
+from haproxy_telemetry.records.known import LINE, know, known, laps_of, number_of, unescaped, unescaped_often
 from haproxy_telemetry.records.line import Line, decode
 from haproxy_telemetry.records.syslog import strip_header
 from haproxy_telemetry.trace.stream import EndOfStream, Identity, Request, Timers
@@ -114,14 +114,14 @@ def _like_others(line: bytes, cut: tuple[bytes, ...]) -> EndOfStream | None:
         like.server,
         like.server_address,
         like.server_port,
-        int(received),
-        int(sent),
+        number_of(received),
+        number_of(sent),
         like.retries,
         like.redispatched,
         like.spoe_error,
         like.tcp,
         like.service,
-        None if held in (b"", b"-") else int(held) * _MS,
+        None if held == b"" or held == b"-" else number_of(held) * _MS,
         like.alike,
     )
 

@@ -19,6 +19,8 @@ from haproxy_telemetry.trace.termination import NO_SERVER, NORMAL, Termination, 
 
 TCP_NAME: Final = b"TCP"
 ROUTE: Final = b"http.route"
+# A byte is sought as a number: where bytes are sought, Python first takes them for a number, and makes an exception.
+_AT: Final = ord("@")
 _DEFAULT_PORTS: Final = {b"http": 80, b"https": 443}
 _VERSIONS: Final = {b"2.0": b"2", b"3.0": b"3"}
 
@@ -130,7 +132,7 @@ def _add_asked(
     attributes.extend(protocol)
     authority = request.host or target.authority
     if authority:
-        name, port = split_host(authority.rpartition(b"@")[2] if b"@" in authority else authority)
+        name, port = split_host(authority.rpartition(b"@")[2] if _AT in authority else authority)
         if name:
             attributes.append((b"server.address", name))
             if port := port or _DEFAULT_PORTS.get(scheme, 0):
@@ -380,7 +382,7 @@ def full_url(end: EndOfStream, privacy: Privacy = DEFAULT.privacy) -> bytes:
         authority = CREDENTIALS + authority.rpartition(b"@")[2]
     query = b"?" + _shown_query(privacy, target) if target.query else b""
     path = b"" if target.path == b"*" else target.path  # RFC 9112, 3.2.4: OPTIONS * is the URL without a path
-    return b"".join((scheme, b"://", shown_authority(authority) if b"@" in authority else authority, path, query))
+    return b"".join((scheme, b"://", shown_authority(authority) if _AT in authority else authority, path, query))
 
 
 def _has_credentials(target: bytes) -> bool:

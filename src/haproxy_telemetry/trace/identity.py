@@ -43,15 +43,20 @@ def adopt(trace: LiveTrace, identity: Identity, stats: Stats, propagators: Propa
         _adopt_decision(trace, found.wants)
     if identity.tracestate and not trace.tracestate_header:
         trace.tracestate_header = identity.tracestate[: MAX_TRACE_STATE_BYTES + 1]  # too long is invalid
-    ours = trace.made_by_haproxy and _OWN_STATE.fullmatch(trace.tracestate_header) is not None
-    followed = trace.remote_span_id != b"" and trace.has_state
-    if trace.tracestate_header and (followed or ours) and not trace.trace_state:
+    if trace.tracestate_header and not trace.trace_state and _counts(trace):
         trace.trace_state = parse_tracestate(trace.tracestate_header)
         trace.said = trace.said and (trace.made_by_haproxy or not trace.trace_state)
     if identity.untrusted:
         untrusted = read_traceparent(identity.untrusted, stats)
         if untrusted is not None:
             _link(trace, untrusted, _UNTRUSTED)
+
+
+def _counts(trace: LiveTrace) -> bool:
+    """Say whether the tracestate belongs to this trace: to the caller's, or to one that HAProxy chose by itself."""
+    if trace.remote_span_id and trace.has_state:
+        return True
+    return trace.made_by_haproxy and _OWN_STATE.fullmatch(trace.tracestate_header) is not None
 
 
 def _caller(trace: LiveTrace, identity: Identity, stats: Stats, propagators: Propagators) -> Caller | None:

@@ -32,6 +32,10 @@ _IPV6_KEPT: Final = (1 << 128) - (1 << 80)  # /48
 _IPV4_KEPT: Final = (1 << 32) - (1 << 8)  # /24
 _HASH_SIZE: Final = 8  # bytes: any two of a million clients look alike with a chance of 1 in 30 million
 
+_AMPERSAND: Final = ord("&")
+_SEMICOLON: Final = ord(";")
+_PERCENT: Final = ord("%")
+
 QUERY: Final = b"url.query"
 URL: Final = b"url.full"
 PEER: Final = b"network.peer.address"
@@ -54,9 +58,9 @@ def shown_query(privacy: Privacy, query: bytes) -> bytes:
     A part without ``=`` may be a key or a value, and counts as both: it stays if it is allowed. ``;`` separates as
     ``&`` does, since an application may read it so.
     """
-    if b"&" not in query and b";" not in query:
+    if _AMPERSAND not in query and _SEMICOLON not in query:
         return _shown_part(privacy, query)
-    if b";" not in query:
+    if _SEMICOLON not in query:
         return b"&".join([_shown_part(privacy, part) for part in query.split(b"&")])
     return b"&".join([b";".join([_shown_part(privacy, one) for one in part.split(b";")]) for part in query.split(b"&")])
 
@@ -66,7 +70,7 @@ def _shown_part(privacy: Privacy, part: bytes) -> bytes:
     if not part or (equals and not value):
         return part
     if privacy.keep_queries or privacy.allowed:
-        name = unquote_to_bytes(key) if b"%" in key else key
+        name = unquote_to_bytes(key) if _PERCENT in key else key
         if name in privacy.allowed or (privacy.keep_queries and name not in SECRET_KEYS):
             return part
     return key + b"=" + REDACTED if equals else REDACTED

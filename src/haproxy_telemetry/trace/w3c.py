@@ -26,6 +26,8 @@ _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-
 # Version 00, which nearly all are of, and nothing before or behind it. Its parts stand where they stand.
 _PLAIN = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 PLAIN_SIZE: Final = 55
+_NINE: Final = ord("9")
+_LETTERS: Final = ord("a") - 10
 _ZERO_TRACE = bytes(16)
 _ZERO_SPAN = bytes(8)
 
@@ -67,8 +69,10 @@ def parse_traceparent(text: bytes) -> SpanContext | None:
 
 
 def _context(trace_id: bytes, span_id: bytes, flags: bytes) -> SpanContext | None:
-    """Return the context of three hexadecimal texts, unless an id is zero."""
-    context = SpanContext(unhexlify(trace_id), unhexlify(span_id), unhexlify(flags)[0] & KNOWN_FLAGS)
+    """Return the context of three hexadecimal texts in lower case, unless an id is zero."""
+    digit = flags[1]
+    known = (digit - _LETTERS if digit > _NINE else digit) & KNOWN_FLAGS
+    context = SpanContext(unhexlify(trace_id), unhexlify(span_id), known)
     return None if context.trace_id == _ZERO_TRACE or context.span_id == _ZERO_SPAN else context
 
 
