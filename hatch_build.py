@@ -47,6 +47,7 @@ COMPILED = (
     "stats.py",
     "taps.py",
     "trace/*.py",
+    "turn.py",
 )
 """Patterns of files below the package."""
 

@@ -1,61 +1,92 @@
 """What is said on a connection: each read is answered by one write, timed, and recorded where that is wanted.
 
 This stands between the socket (``server.py``) and the meaning (``session.py``). Every request goes through it, so it
-is compiled, and knows neither socket nor loop: how to write, and how to be called soon, is handed in.
+is compiled, and knows neither socket nor loop: how to write, and the loop's turn, are handed in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeAlias, final
+from typing import Final, final
 
 from haproxy_telemetry.acktimes import AckTimes
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
 from haproxy_telemetry.recorder.record import Recorder
 from haproxy_telemetry.session import Session
+from haproxy_telemetry.turn import Turn
 
 READ_BUFFER: Final = 262_144
 """One for all connections: a read is taken out of it before the next one begins. 16 of HAProxy's frames."""
 
+MOST_ANSWERS: Final = 32
+"""Answers that are written together: the first waits for the others, which takes some microseconds each."""
+
 MOST_WAITING: Final = 512
 """Answered frames whose work waits: as many as may be ready at once on a busy agent, and some MB at most."""
-
-Soon: TypeAlias = Callable[[Callable[[], None]], object]
-"""Calls a function once everything that is ready now has had its turn: an event loop's ``call_soon``."""
 
 
 @final
 class Desk:
-    """What the connections of a server share: where their reads go, the clock, and the work that waits.
+    """What the connections of a server share: where their reads go, the clock, the answers and the work that wait.
 
-    Whoever is ready at the same time is answered first, one after the other, and then the work on all that was
-    answered is done. So no answer waits for the work on another's frame, and each of both ways finds the processor's
-    caches as it left them.
+    A turn of the event loop has three parts: what is ready is read and its answers are made, then all of them are
+    written, then the work on what was answered is done. So no answer waits for another's work, each part finds the
+    processor's caches as it left them, and HAProxy is woken once and not by every answer.
     """
 
-    def __init__(self, agent: Agent, clock: Clock, recorder: Recorder | None, soon: Soon) -> None:
+    def __init__(self, agent: Agent, clock: Clock, recorder: Recorder | None, turn: Turn) -> None:
         self.agent = agent
         self.clock = clock
         self.recorder = recorder
         self.ack_times = AckTimes()
         self.buffer = bytearray(READ_BUFFER)
         self.view = memoryview(self.buffer)
-        self._soon = soon
-        self._work_is_near = False
+        self._turn = turn
+        self._end_is_near = False
+        self._reads: list[_Read] = []
 
-    def answered(self, frames: int, began: int) -> None:
-        """Note that the answers to ``frames`` NOTIFYs have been written; their work is done soon."""
-        self.ack_times.add(self.clock.now() - began, frames)
-        if self.agent.waiting >= MOST_WAITING:
+    def take(self, read: _Read) -> None:
+        """Take a read whose answer is to be written: at the end of the turn, or now if nobody else is ready in it."""
+        self._reads.append(read)
+        behind = self.agent.waiting >= MOST_WAITING
+        if behind or self._turn.ready == 1 or len(self._reads) >= MOST_ANSWERS:
+            self.write()
+        if behind:
             self.agent.carry_out()
-        if not self._work_is_near:
-            self._work_is_near = True
-            self._soon(self._work)
+        if not self._end_is_near:
+            self._end_is_near = True
+            self._turn.at_end(self._end_turn)
 
-    def _work(self) -> None:
-        self._work_is_near = False
+    def write(self) -> None:
+        """Write the answers that wait."""
+        reads = self._reads
+        if reads:
+            self._reads = []
+            for read in reads:
+                try:
+                    read.conversation.write(read)
+                except Exception as error:
+                    self.agent.bug("write", error)
+
+    def _end_turn(self) -> None:
+        self._end_is_near = False
+        self.write()
         self.agent.carry_out()
+
+
+@final
+class _Read:
+    """What was read at ``began``, and the answer to its ``frames``."""
+
+    __slots__ = ("answer", "began", "conversation", "data", "frames")
+
+    def __init__(self, conversation: Conversation, data: bytes, answer: bytes, frames: int, began: int) -> None:
+        self.conversation = conversation
+        self.data = data
+        self.answer = answer
+        self.frames = frames
+        self.began = began
 
 
 @final
@@ -77,32 +108,38 @@ class Conversation:
         return self._session.greeted
 
     def read(self, size: int) -> bool:
-        """Answer what was read, the first ``size`` bytes of the buffer; return whether the conversation goes on."""
+        """Answer what was read, the first ``size`` bytes of the buffer; return whether the conversation goes on.
+
+        The answer is written at the end of the turn (see :class:`Desk`), and now if it is the last one.
+        """
         desk, session = self._desk, self._session
         began = desk.clock.now()
         data = bytes(desk.view[:size])
         answer = session.receive(data, began)
-        if answer:
-            self._write(answer)
-        if session.answered:
-            desk.answered(session.answered, began)
-        if self._recording:
-            self._record(data, answer, began)
-        return not session.closed
+        if answer or self._recording:
+            desk.take(_Read(self, data, answer, session.answered, began))
+        if session.closed:
+            desk.write()
+            return False
+        return True
+
+    def write(self, read: _Read) -> None:
+        """Write the answer to a read."""
+        desk = self._desk
+        if read.answer:
+            self._write(read.answer)
+        if read.frames:
+            desk.ack_times.add(desk.clock.now() - read.began, read.frames)
+        if self._recording and desk.recorder is not None:
+            desk.recorder.read(self._recording, read.data, read.answer, read.began)
 
     def end(self) -> None:
         """Write our last word."""
-        goodbye = self._session.disconnect()
-        self._write(goodbye)
-        if self._recording:
-            self._record(b"", goodbye, self._desk.clock.now())
+        self._desk.write()
+        self.write(_Read(self, b"", self._session.disconnect(), 0, self._desk.clock.now()))
 
     def lost(self) -> None:
         """Say that the socket is gone."""
         self._session.lost()
         if self._recording and self._desk.recorder is not None:
             self._desk.recorder.closed(self._recording, self._desk.clock.now())
-
-    def _record(self, data: bytes, answer: bytes, now: int) -> None:
-        if self._desk.recorder is not None:
-            self._desk.recorder.read(self._recording, data, answer, now)

@@ -25,6 +25,7 @@ from haproxy_telemetry.conversation import Conversation, Desk
 from haproxy_telemetry.logs import fields
 from haproxy_telemetry.recorder.record import Recorder
 from haproxy_telemetry.settings import ADDRESS_TAKEN, ListenAddress, RecordsAddress, UnixAddress
+from haproxy_telemetry.turnloop import running_turn
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.server")
 
@@ -151,7 +152,7 @@ class AgentServer:
     def __init__(self, agent: Agent, clock: Clock, max_connections: int, recorder: Recorder | None = None) -> None:
         self.agent = agent
         self.clock = clock
-        self.desk = Desk(agent, clock, recorder, asyncio.get_running_loop().call_soon)
+        self.desk = Desk(agent, clock, recorder, running_turn())
         self._max_connections = max_connections
         self._protocols: set[SpopProtocol] = set()
         self._nobody_left = asyncio.Event()

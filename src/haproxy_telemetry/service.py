@@ -50,6 +50,7 @@ from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.live import TraceLimits
 from haproxy_telemetry.trace.propagators import W3C, Propagators
 from haproxy_telemetry.trace.spans import FinishedTrace
+from haproxy_telemetry.turnloop import TurnLoop
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.service")
 
@@ -128,7 +129,8 @@ def run(
     encode = json_encoder(environ, instance_id)
     ways_out = _WaysOut(exporter, outlets, outlet_settings.prometheus, encode)
     try:
-        return asyncio.run(_serve(settings, agent, ways_out, stderr, reload, place))
+        with asyncio.Runner(loop_factory=TurnLoop) as runner:
+            return runner.run(_serve(settings, agent, ways_out, stderr, reload, place))
     except (CannotListenError, NoRecordingError) as error:
         exporter.close(0.0)
         outlets.close(0.0)

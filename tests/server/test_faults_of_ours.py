@@ -18,7 +18,7 @@ from haproxy_telemetry import server as server_module
 from haproxy_telemetry.admin.vitals import Heartbeat
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
-from haproxy_telemetry.conversation import MOST_WAITING
+from haproxy_telemetry.conversation import MOST_ANSWERS, MOST_WAITING
 from haproxy_telemetry.server import AgentServer
 from haproxy_telemetry.service import _exception_handler, _tick
 from haproxy_telemetry.settings import TcpAddress
@@ -26,6 +26,7 @@ from haproxy_telemetry.spop import AgentConnection, Scope
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.assembler import Assembler
 from haproxy_telemetry.trace.ids import IdSource
+from haproxy_telemetry.turnloop import TurnLoop, running_turn
 from kept import Kept
 from server.running_agent import (
     ACK,
@@ -231,7 +232,7 @@ async def test_all_frames_of_a_read_are_answered_by_one_write_and_before_any_wor
     """The answer needs the two ids of its trace; the others are made as it leaves, for all spans but one."""
     done: list[str] = []
     lab.chance.asked = lambda: done.append("id")
-    protocol = connected(lab, Noting(done))
+    protocol = await connected(lab, Noting(done))
     give(lab, protocol, b"".join(stream(1)))
     await asyncio.sleep(0)
     protocol.connection_lost(None)
@@ -240,7 +241,7 @@ async def test_all_frames_of_a_read_are_answered_by_one_write_and_before_any_wor
 
 async def test_all_who_are_ready_at_once_are_answered_before_the_work_of_any(lab: Laboratory) -> None:
     done: list[str] = []
-    ready = [connected(lab, Noting(done)) for _ in range(2)]
+    ready = [await connected(lab, Noting(done)) for _ in range(2)]
     lab.chance.asked = lambda: done.append("id")
     *others, last = range(8)
     for number, protocol in enumerate(ready):
@@ -249,8 +250,7 @@ async def test_all_who_are_ready_at_once_are_answered_before_the_work_of_any(lab
     done.clear()
     for number, protocol in enumerate(ready):
         give(lab, protocol, stream(number)[last])
-    assert done == ["1 frames"] * 2
-    assert lab.agent.waiting == 2
+    assert (done, lab.agent.waiting) == ([], 2)
     await asyncio.sleep(0)
     assert done == ["1 frames"] * 2 + ["id"] * 16  # of all spans but those that went upstream
     assert lab.agent.waiting == 0
@@ -259,7 +259,7 @@ async def test_all_who_are_ready_at_once_are_answered_before_the_work_of_any(lab
 
 
 async def test_what_waits_for_its_work_is_bounded(lab: Laboratory) -> None:
-    protocol = connected(lab, Noting([]))
+    protocol = await connected(lab, Noting([]))
     for number in range(MOST_WAITING + 1):
         give(lab, protocol, stream(number)[0])
         assert lab.agent.waiting <= MOST_WAITING
@@ -268,11 +268,74 @@ async def test_what_waits_for_its_work_is_bounded(lab: Laboratory) -> None:
     protocol.connection_lost(None)
 
 
-def connected(lab: Laboratory, transport: asyncio.Transport) -> server_module.SpopProtocol:
+async def test_answers_wait_for_a_few_others_and_no_more(lab: Laboratory) -> None:
+    done: list[str] = []
+    protocol = await connected(lab, Noting(done))
+    done.clear()
+    for number in range(MOST_ANSWERS):
+        assert done == []
+        give(lab, protocol, stream(number)[0])
+    assert done == ["1 frames"] * MOST_ANSWERS
+    await asyncio.sleep(0)
+    protocol.connection_lost(None)
+
+
+def test_who_is_ready_alone_is_answered_at_once() -> None:
+    done: list[str] = []
+
+    async def main() -> None:
+        lab, turn = Laboratory(), running_turn()
+        protocol = await connected(lab, Noting(done))
+        for ready in (2, 1):
+            done.clear()
+            turn.ready = ready
+            give(lab, protocol, stream(ready)[0])
+            assert done == ["1 frames"] * (ready == 1)
+            assert lab.agent.waiting == 1
+            await asyncio.sleep(0)
+            assert (done, lab.agent.waiting) == (["1 frames"], 0)
+        protocol.connection_lost(None)
+
+    with asyncio.Runner(loop_factory=TurnLoop) as runner:
+        runner.run(main())
+
+
+async def test_a_last_word_is_written_behind_the_answers_that_wait(lab: Laboratory) -> None:
+    done: list[str] = []
+    good, bad = [await connected(lab, Noting(done)) for _ in range(2)]
+    done.clear()
+    give(lab, good, stream(1)[0])
+    give(lab, bad, b"".join([*stream(2)[:2], made(ACK, b"")]))
+    assert done == ["1 frames", "3 frames", "end"]
+    good.say_goodbye()
+    assert done[3:] == ["1 frames", "end"]
+    for protocol in (good, bad):
+        protocol.connection_lost(None)
+
+
+async def test_an_answer_that_cannot_be_written_costs_no_other(
+    lab: Laboratory, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[str] = []
+    broken = Noting(done)
+    good, bad = [await connected(lab, transport) for transport in (Noting(done), broken)]
+    done.clear()
+    broken.broken = True
+    for number, protocol in enumerate((bad, good)):
+        give(lab, protocol, stream(number)[0])
+    await asyncio.sleep(0)
+    assert (done, lab.agent.live_traces) == (["1 frames"], 2)
+    assert said(caplog) == ["write"]
+    for protocol in (good, bad):
+        protocol.connection_lost(None)
+
+
+async def connected(lab: Laboratory, transport: asyncio.Transport) -> server_module.SpopProtocol:
     """Return a connection that has said HELLO, without a socket."""
     protocol = server_module.SpopProtocol(lab.server)
     protocol.connection_made(transport)
     give(lab, protocol, hello())
+    await asyncio.sleep(0)
     return protocol
 
 
@@ -288,12 +351,18 @@ class Noting(asyncio.Transport):
     def __init__(self, done: list[str]) -> None:
         super().__init__()
         self._done = done
+        self.broken = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
+        if self.broken:
+            raise ZeroDivisionError("put in by a test")
         rest, count = bytes(data), 0
         while rest:
             rest, count = rest[4 + int.from_bytes(rest[:4], "big") :], count + 1
         self._done.append(f"{count} frames")
+
+    def write_eof(self) -> None:
+        self._done.append("end")
 
 
 async def test_answers_over_tcp_do_not_wait_for_a_full_segment(lab: Laboratory) -> None:
