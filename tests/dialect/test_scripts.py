@@ -161,6 +161,22 @@ def test_values_that_come_and_go_do_not_change_the_shape() -> None:
         same(fast, messages, False)
 
 
+def test_strictly_a_span_of_which_nothing_is_said_is_left_to_the_readers() -> None:
+    """A tag of which the value is missing says nothing, so the span does not begin."""
+
+    def message(value: Value) -> list[Message]:
+        tag: tuple[Pair, ...] = ((b"tag", b"a"), (b"", value))
+        return [Message(b"opentracing:request", ((b"id", b"1"), (b"span", b"one"), *tag))]
+
+    for strict in (True, False):
+        known = learned(message(b"x"), strict)
+        assert known is not None
+        fast = told_by(known[0], known[1], serialize_messages(message(None)))
+        assert (fast is None) is strict
+        if fast is not None:
+            same(fast, message(None), strict)
+
+
 @pytest.mark.parametrize("key", [None, b""])
 def test_without_an_id_the_readers_have_to_see_it(key: Value) -> None:
     def message(key: Value) -> list[Message]:

@@ -6,7 +6,7 @@ once, in ``opentracing.py``, and a script says the same as the reader (``tests/d
 ``otel:request`` tells are facts by name, so that its script is which value is which; ``stream.py`` makes the rest.
 
 Whatever a script cannot say, it says nothing about (``None``), and the readers take the messages: an id that is
-missing, binary values where they are a fault.
+missing; strictly, binary values, which are a fault, and a tag without a value, which may be all that makes a span.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class Script:
         said: list[Told] = []
         for script in self._tolds:
             told = script.say(values)
-            if told is None:
+            if told is None or (self._strict and None in told.values):
                 return None
             said.append(told)
         return said
