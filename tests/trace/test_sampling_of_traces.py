@@ -144,6 +144,16 @@ def test_what_is_said_is_kept_only_of_traces_that_may_leave(sampling: Sampler, f
     assert [trace.spans[0].attributes for trace in it.finished] == [((b"k", b"v"),)] * finished
 
 
+def test_an_event_behind_its_record_is_decided_on_by_the_caller_that_the_record_knows() -> None:
+    """The log line is a datagram, and may be faster than the last of the stream's frames."""
+    it = lab(Sampling(NOBODY), grace_ns=MS)
+    it.notify(say(SPAN))
+    it.record(end(key=b"stream-1", identity=Identity(caller=f"00-{TRACE}-{SPAN_ID}-01".encode())))
+    it.notify(say(SPAN, *TAG))
+    it.expire(MS)
+    assert dict(it.trace.spans[0].attributes)[b"k"] == b"v"
+
+
 # Rules
 
 

@@ -28,8 +28,8 @@ def decide_early(sampling: Sampling, trace: LiveTrace, told: Told, now: int) -> 
     Not asked where sampling is trivial: the flags as they come are all there is to it then.
     """
     decision = trace.decision
-    if decision is not None and not decision.pending and told.identity is None:
-        return  # the trace can be no other than it was
+    if decision is not None and not decision.pending and told.identity is None and trace.end is None:
+        return  # the trace can be no other than it was: only a message's identity, or the record's, makes it another
     anew = _anchored_anew(trace)
     if decision is not None and not decision.pending and not anew:
         return
