@@ -6,6 +6,7 @@ The reader is the truth; cutting a line where lines differ is only faster.
 from __future__ import annotations
 
 import re
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -134,6 +135,18 @@ def test_what_is_known_is_bounded() -> None:
     assert read(GET).alike is not first.alike
     long = GET.replace(b'"be":"origin"', b'"be":"%s"' % (b"x" * 1000))
     assert read(long).alike is not read(long).alike
+
+
+def test_of_a_line_that_is_known_nothing_is_kept_that_may_be_long() -> None:
+    """A client may choose the method, and so make kinds, and a target for each."""
+    long = GET.replace(b'"uri":"', b'"uri":"%s' % (b"x" * 50_000))
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            assert len(read(long.replace(b'"m":"GET"', b'"m":"GET%d"' % number)).request.target) > 50_000
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_line_beyond_the_limit_is_not_looked_into() -> None:

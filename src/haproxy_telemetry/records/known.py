@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from typing import Final, final
 
-from haproxy_telemetry.trace.stream import EndOfStream, Timers
+from haproxy_telemetry.trace.stream import EndOfStream, Identity, Timers
 
 MAX_KNOWN: Final = 1024
 """Kinds of lines: a frontend, a server, a status, a method. Some 3 kB each; past it all are learned anew."""
@@ -107,11 +107,12 @@ def known(kind: Kind) -> EndOfStream | None:
 
 
 def know(kind: Kind, end: EndOfStream) -> None:
-    """Take what the reader made of a line for what all of its kind say."""
+    """Take what the reader made of a line for what all of its kind say; what is of this line alone may be long."""
     if sum([len(kind[0]), len(kind[1]), len(kind[2]), len(kind[3]), len(kind[4])]) <= LONGEST_KNOWN:
         if len(_known) >= MAX_KNOWN:
             _known.clear()
-        _known[kind] = end
+        request = end.request.replaced(target=b"", host=b"", user_agent=b"", client_address=b"")
+        _known[kind] = end.replaced(key=b"", identity=Identity(), request=request, alike=end.alike)
 
 
 def laps_of(text: bytes) -> Laps:
