@@ -17,7 +17,7 @@ and of one record:
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, final
 
 from haproxy_telemetry.dialect import Script, VariableWriter, translate, write_script
@@ -95,6 +95,8 @@ class Agent:
         self._mark = serialize_action(SetVar(Scope.TXN, b"worker", b"%d" % worker)) if worker else b""
         self._strict = strict
         self._work: list[_Work] = []
+        self.before_work: Callable[[], None] | None = None
+        """Called before work of any kind, for who holds answers back: a request waits for them."""
         self._bugs: set[tuple[str, type[BaseException | None]]] = set()
 
     @property
@@ -148,7 +150,9 @@ class Agent:
             self.shapes.put_off(notified.data, notified.payload_at)
 
     def carry_out(self) -> None:
-        """Do what the answered frames asked for; call it once the answers have been written."""
+        """Do what the answered frames asked for, once their answers have been written (:attr:`before_work`)."""
+        if self.before_work is not None:
+            self.before_work()
         work = self._work
         if not work:
             return

@@ -32,7 +32,8 @@ class Desk:
 
     A turn of the event loop has three parts: what is ready is read and its answers are made, then all of them are
     written, then the work on what was answered is done. So no answer waits for another's work, each part finds the
-    processor's caches as it left them, and HAProxy is woken once and not by every answer.
+    processor's caches as it left them, and HAProxy is woken once and not by every answer. Where there is work before
+    the end of the turn (records are ready too), the answers are written before it.
     """
 
     def __init__(self, agent: Agent, clock: Clock, recorder: Recorder | None, turn: Turn) -> None:
@@ -45,15 +46,15 @@ class Desk:
         self._turn = turn
         self._end_is_near = False
         self._reads: list[_Read] = []
+        agent.before_work = self.write
 
     def take(self, read: _Read) -> None:
         """Take a read whose answer is to be written: at the end of the turn, or now if nobody else is ready in it."""
         self._reads.append(read)
-        behind = self.agent.waiting >= MOST_WAITING
-        if behind or self._turn.ready == 1 or len(self._reads) >= MOST_ANSWERS:
-            self.write()
-        if behind:
+        if self.agent.waiting >= MOST_WAITING:
             self.agent.carry_out()
+        elif self._turn.ready == 1 or len(self._reads) >= MOST_ANSWERS:
+            self.write()
         if not self._end_is_near:
             self._end_is_near = True
             self._turn.at_end(self._end_turn)
@@ -71,7 +72,6 @@ class Desk:
 
     def _end_turn(self) -> None:
         self._end_is_near = False
-        self.write()
         self.agent.carry_out()
 
 

@@ -258,6 +258,23 @@ async def test_all_who_are_ready_at_once_are_answered_before_the_work_of_any(lab
         protocol.connection_lost(None)
 
 
+@pytest.mark.parametrize("work", ["records", "an offer", "a tick"])
+async def test_an_answer_does_not_wait_for_work_that_comes_in_the_same_turn(lab: Laboratory, work: str) -> None:
+    done: list[str] = []
+    protocol = await connected(lab, Noting(done))
+    give(lab, protocol, b"".join(stream(1)))
+    done.clear()
+    lab.chance.asked = lambda: done.append("id")
+    if work == "records":
+        lab.agent.take_records(b"a line", 1)
+    elif work == "an offer":
+        lab.agent.take_offer(b"a line", 1)
+    else:
+        lab.agent.tick(1)
+    assert done[:2] == ["8 frames", "id"]
+    protocol.connection_lost(None)
+
+
 async def test_what_waits_for_its_work_is_bounded(lab: Laboratory) -> None:
     protocol = await connected(lab, Noting([]))
     for number in range(MOST_WAITING + 1):
