@@ -289,6 +289,19 @@ def test_a_refusal_that_breaks_off_is_judged_by_its_status() -> None:
     assert report == CloseReport(3, {})
 
 
+def test_a_connection_that_the_receiver_has_ended_is_not_used_again() -> None:
+    """It may end an idle one without a word: what is sent then would be lost, or sent twice."""
+    stats = Stats()
+    with receiving(answer(200), raw(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), answer(200)) as server:
+        exporter = exporter_to(url_of(server), stats)
+        for number in (1, 2, 3):
+            exporter.export(a_trace(1, first=number))
+            server.wait_for_requests(number)
+            time.sleep(0.1)  # for the end to come over
+        assert exporter.close(LONG_S) == CloseReport(3, {})
+    assert stats.get("export_requests") == 3
+
+
 def test_a_receiver_that_stalls_is_left_and_tried_again() -> None:
     server, report, _ = run(hang, answer(200), environ={"OTEL_EXPORTER_OTLP_TIMEOUT": "200"})
     assert len(server.requests) == 2
