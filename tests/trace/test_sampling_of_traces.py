@@ -154,6 +154,16 @@ def test_an_event_behind_its_record_is_decided_on_by_the_caller_that_the_record_
     assert dict(it.trace.spans[0].attributes)[b"k"] == b"v"
 
 
+def test_what_is_said_counts_from_the_moment_on_that_sampling_is_replaced() -> None:
+    """By SIGHUP. HAProxy's own flag was sent upstream, and is all that counts now."""
+    it = lab(Sampling(NOBODY))
+    it.notify(say((b"upstream", UPSTREAM), SPAN, (b"tag", b"before"), (b"", b"v")))
+    it.assembler.sampling = Sampling()
+    it.notify(say(SPAN, *TAG))
+    it.notify(say(END))
+    assert it.trace.spans[0].attributes == ((b"k", b"v"),)
+
+
 # Rules
 
 

@@ -158,7 +158,7 @@ class Assembler:
             adopt(trace, told.identity, self._stats, self._propagators)
         if not self.sampling.trivial:
             decide_early(self.sampling, trace, told, now)
-        elif told.identity is not None:
+        else:  # not only where an identity comes: what decided before may have been something else
             trace.sampled = trace.flags & FLAG_SAMPLED != 0
         if self._propagators.baggage or self._propagators.items:
             if told.baggage or told.identity is not None:
