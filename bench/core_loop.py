@@ -44,6 +44,8 @@ READS_EVERY: Final = 1_000_000
 GRACE: Final = 50 * READS_EVERY
 """Nanoseconds between two reads, and between a record and its trace's leaving: of fifty reads the traces are alive."""
 
+PORTS: Final = 1000
+PORT_DIGITS: Final = 5
 HEX: Final = "0123456789abcdef"
 
 KNOWN: Final = {scenario.name: scenario for scenario in (SEED, COMPACT, *RECORDED)}
@@ -76,10 +78,10 @@ class Step(NamedTuple):
 def renumbered(value: str, number: int) -> str:
     """Return a value of the recorded transaction as another one has it.
 
-    The last eight hex digits of an id are the number, a time or a port is so much later or higher.
+    The last eight hex digits of an id are the number, a time or a port is so much later or higher, of few ports.
     """
     if value.isdecimal():
-        return str(int(value) + number)
+        return str(int(value) + (number if len(value) > PORT_DIGITS else number % PORTS))
     digits = iter(f"{number:08x}")
     places = [i for i, c in enumerate(value) if c in HEX][-8:]
     return "".join(next(digits) if i in places else c for i, c in enumerate(value))

@@ -64,7 +64,8 @@ def test_the_loop_plays_requests_with_their_records(scenario: Scenario) -> None:
 
 def test_what_differs_from_request_to_request() -> None:
     assert core_loop.renumbered("390b8e19-b4ea", 255) == "390b0000-00ff"
-    assert core_loop.renumbered("51716", 10) == "51726"
+    assert core_loop.renumbered("51716", 1010) == "51726"
+    assert core_loop.renumbered("1795999164874753", 1010) == "1795999164875763"
 
 
 HELLO = (

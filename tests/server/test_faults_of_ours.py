@@ -205,12 +205,12 @@ async def test_time_goes_on_after_a_mistake(
 ) -> None:
     went_on = asyncio.Event()
 
-    def expire(now: int) -> None:
+    def expire(now: int) -> bool:
         if lab.stats.get("internal_errors", "expire") == 2:
             went_on.set()
         raise ZeroDivisionError
 
-    monkeypatch.setattr(Assembler, "expire", lambda self, now: expire(now))
+    monkeypatch.setattr(Assembler, "expire", lambda self, now, most: expire(now))
     ticking = asyncio.create_task(_tick(lab.agent, lab.server.clock, lambda: None, 0.001, Heartbeat(0.0)))
     async with asyncio.timeout(8):
         await went_on.wait()

@@ -51,6 +51,8 @@ UPSTREAM_SPAN: Final = b"Server session"
 
 SERVICE: Final = b"service.name"
 
+ALL: Final = 1 << 30
+
 REMEMBERED: Final = 10
 """For how many times the grace a stream whose record has come is remembered."""
 
@@ -476,6 +478,9 @@ class Assembler:
         trace.end = end
         if trace.start is not None:
             self._active.append((trace.start.request, -1))
+            if not trace.service:  # all else that it told the record tells again
+                trace.service = end.service or trace.start.service or None
+            trace.start = None
         self._let_go(trace, now)
         self._keep_within_bytes(now)
 
@@ -543,13 +548,20 @@ class Assembler:
 
     # Ends that nobody told
 
-    def expire(self, now: int) -> None:
-        """End the traces whose grace is over, and those that nothing was heard of for ``ttl_ns``."""
+    def expire(self, now: int, most: int = ALL) -> bool:
+        """End the traces whose grace is over, and those that nothing was heard of for ``ttl_ns``.
+
+        Of the first ``most`` at a time; ``True`` if there may be more.
+        """
         while self._leaving and (key := next(iter(self._leaving))) and self._leaving[key] <= now:
+            if not most:
+                return True
+            most -= 1
             self._remove(self._traces[key], now)
         while self._traces and (trace := next(iter(self._traces.values()))).last_event_ns + self._limits.ttl_ns <= now:
             self._cut_short(trace, "expired", now)
         self._gone.expire(now)
+        return False
 
     def close(self, now: int) -> None:
         """End all: the agent stops."""
