@@ -62,6 +62,8 @@ class RecordServer:
         self._recorder = recorder
         self._agent = agent
         self._clock = clock
+        self._buffer = bytearray(LARGEST_DATAGRAM)
+        self._view = memoryview(self._buffer)
         self._sockets: list[socket.socket] = []
         self._paths: list[tuple[Path, int]] = []  # with the inode, so that nobody else's file is removed
         self._kernel_drops: dict[socket.socket, int] = {}
@@ -106,12 +108,12 @@ class RecordServer:
         now = self._clock.now()
         more = True
         for _ in range(BURST):
-            datagram = _next(sock)
-            if datagram is None:
+            size = _next(sock, self._buffer)
+            if size < 0:
                 more = False
                 break
-            data, truncated = datagram
-            self._agent.take_records(data, now, truncated=truncated)
+            data = bytes(self._view[:size])
+            self._agent.take_records(data, now, truncated=size > LARGEST_DATAGRAM)
             if self._recorder is not None:
                 self._recorder.record(data, now)
         self.note_drops()
@@ -144,7 +146,7 @@ class RecordServer:
             while self._receive(sock) and self._clock.now() < deadline:
                 pass
             for _ in range(MOST_LEFT):
-                if _next(sock) is None:
+                if _next(sock, self._buffer) < 0:
                     break
                 self._agent.stats.count("records_dropped", "shutdown")
         self.note_drops()
@@ -153,16 +155,18 @@ class RecordServer:
         self._sockets.clear()
 
 
-def _next(sock: socket.socket) -> tuple[bytes, bool] | None:
-    """Return the next datagram and whether it was cut, ``None`` if there is none now."""
+def _next(sock: socket.socket, buffer: bytearray) -> int:
+    """Put the next datagram into the buffer; return its size, which is larger where it was cut, -1 if there is none.
+
+    Memory for the largest datagram would have to be found and given back with each, which takes as long as the rest.
+    """
     try:
-        data, _, flags, _ = sock.recvmsg(LARGEST_DATAGRAM)
+        return sock.recv_into(buffer, 0, socket.MSG_TRUNC)
     except (BlockingIOError, InterruptedError):
-        return None
+        return -1
     except OSError as error:
         _LOG.debug("receive failed", extra=fields(error=error))
-        return None
-    return data, bool(flags & socket.MSG_TRUNC)
+        return -1
 
 
 def _bind_udp(address: UdpAddress) -> socket.socket:

@@ -12,7 +12,7 @@ import pytest
 from haproxy_telemetry import recordserver
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
-from haproxy_telemetry.recordserver import RecordServer
+from haproxy_telemetry.recordserver import LARGEST_DATAGRAM, RecordServer
 from haproxy_telemetry.server import CannotListenError
 from haproxy_telemetry.settings import UdpAddress, UnixAddress
 from haproxy_telemetry.spop import Scope
@@ -73,6 +73,17 @@ async def test_a_unix_socket_is_made_and_removed(tmp_path: Path) -> None:
         await lab.traces(1)
     lab.server.close()
     assert not path.exists()
+
+
+async def test_a_datagram_that_is_cut_is_none_and_the_next_is_whole(tmp_path: Path) -> None:
+    lab, path = Lab(), tmp_path / "records"
+    lab.server.listen(UnixAddress(str(path)))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        for number, size in enumerate((LARGEST_DATAGRAM + 1, LARGEST_DATAGRAM, 0)):
+            sender.sendto(numbered(number).ljust(size, b" "), str(path))
+        await lab.traces(2)
+    lab.server.close()
+    assert (lab.dropped("too_long"), lab.stats.get("records")) == (1, 2)
 
 
 async def test_a_path_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
