@@ -220,7 +220,7 @@ class _Key:
     def __init__(self, key: bytes) -> None:
         self.head = _text(b"\x0a", key) + b"\x12"
         self.listed = key.startswith(LIST_KEYS)
-        self.fields: dict[bytes, bytes] = {}
+        self.fields: dict[AttributeValue, bytes] = {}  # of exactly bytes and int: see _span_attribute
 
 
 @final
@@ -244,7 +244,7 @@ class _Keys:
                 self.known[key] = known
         return known
 
-    def keep(self, key: _Key, value: bytes, field: bytes) -> None:
+    def keep(self, key: _Key, value: AttributeValue, field: bytes) -> None:
         """Keep an attribute."""
         if self.count >= CACHED_FIELDS:
             self.clear()
@@ -264,14 +264,20 @@ def _span_attribute(attribute: Attribute) -> bytes:
     """Write Span.attributes = 9, from the cache if it was written before."""
     key, value = attribute
     known = _keys.known.get(key)
-    # type() and not isinstance(): Blob and text compare and hash alike (as True and 1 do), but differ on the wire.
-    if known is None or known.listed or type(value) is not bytes:
+    if known is None or known.listed:
         return _attribute(b"\x4a", key, value)
-    if len(value) > CACHED_VALUE_SIZE:
-        return _text_attribute(b"\x4a", known.head, value)
+    # type() and not isinstance(): Blob and text compare and hash alike (as True and 1 do), but differ on the wire.
+    if type(value) is bytes:
+        if len(value) > CACHED_VALUE_SIZE:
+            return _text_attribute(b"\x4a", known.head, value)
+    elif type(value) is not int:
+        return _attribute(b"\x4a", key, value)
     field = known.fields.get(value)
     if field is None:
-        field = _text_attribute(b"\x4a", known.head, value)
+        if type(value) is bytes:
+            field = _text_attribute(b"\x4a", known.head, value)
+        else:
+            field = _other_attribute(b"\x4a", known.head, value)
         if len(known.fields) < CACHED_OF_ONE_KEY:
             _keys.keep(known, value, field)
     return field
@@ -285,6 +291,10 @@ def _attribute(tag: bytes, key: bytes, value: AttributeValue) -> bytes:
         return _list(tag, head, value)
     if type(value) is bytes:
         return _text_attribute(tag, head, value)
+    return _other_attribute(tag, head, value)
+
+
+def _other_attribute(tag: bytes, head: bytes, value: AttributeValue) -> bytes:
     written = _value(value)
     return b"%b%b%b%b" % (tag, varint(len(head) + len(written)), head, written)
 

@@ -37,6 +37,7 @@ _NUMBERS: Final = {b"%d" % number: number for number in range(1000)}
 # Possessive where it could matter: a line that does not fit costs one pass.
 _PLAIN: Final = rb"[ !#-\[\]-~]*"
 _TEXT: Final = rb"[ !#-~]*"
+_READ: Final = rb'[^"]*'  # what the reader has seen before, byte by byte, or will see now
 _MICROSECONDS: Final = rb"[0-8][0-9]{15}"
 _SIZE: Final = rb"[0-9]{1,18}"
 _LAP: Final = rb'"(?:-1|[0-9]{1,9})",'
@@ -52,24 +53,24 @@ LINE: Final = re.compile(
             rb'\{"ht":1,(?:"w":"[0-9]*",)?',
             _member(b"id", b"(" + _PLAIN + b")"),
             _member(b"up", b"(" + _PLAIN + b")"),
-            b"(?:" + _member(b"svc", b"(" + _PLAIN + b")") + b")?",
+            b"(?:" + _member(b"svc", b"(" + _READ + b")") + b")?",
             _member(b"tp", b"(" + _PLAIN + b")"),
             _member(b"link", b"(" + _PLAIN + b")"),
             _member(b"ts", b"(" + _TEXT + b")"),
             _member(b"t0", b"(" + _MICROSECONDS + b")"),
             _member(b"t1", b"(" + _MICROSECONDS + b")"),
             rb'"T":\[(' + _LAP * 4 + rb'"[0-9]{1,9}"),"' + _PLAIN + rb'"\],',
-            b"(" + b"".join([_member(key, _PLAIN) for key in (b"st", b"tc", b"fe", b"be", b"srv")]) + b")",
+            b"(" + b"".join([_member(key, _READ) for key in (b"st", b"tc", b"fe", b"be", b"srv")]) + b")",
             _member(b"ci", b"(" + _PLAIN + b")"),
             _member(b"cp", rb"([0-9]{1,5})"),
-            b"(" + b"".join([_member(key, _PLAIN) for key in (b"si", b"sp")]) + b")",
+            b"(" + b"".join([_member(key, _READ) for key in (b"si", b"sp")]) + b")",
             _member(b"B", b"(" + _SIZE + b")"),
             _member(b"U", b"(" + _SIZE + b")"),
-            b"(" + b"".join([_member(key, _PLAIN) for key in (b"rc", b"m", b"v")]) + b")",
+            b"(" + b"".join([_member(key, _READ) for key in (b"rc", b"m", b"v")]) + b")",
             _member(b"uri", b"(" + _TEXT + b")"),
             _member(b"host", b"(" + _TEXT + b")"),
             _member(b"ua", b"(" + _TEXT + b")"),
-            rb'("tls":"[01]","err":"' + _PLAIN + b'")',
+            rb'("tls":"[01]","err":"' + _READ + b'")',
             rb'(?:,"held":"([0-9]{0,9}|-)")?\}[\r\n\0 ]*+',
         )
     )
