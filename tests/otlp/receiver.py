@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -157,10 +158,11 @@ class Receiver(Received, ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, *script: Behaviour, port: int = 0) -> None:
+    def __init__(self, *script: Behaviour, port: int = 0, host: str = "127.0.0.1") -> None:
         Received.__init__(self)
         self.script = list(script) or [answer(200)]
-        ThreadingHTTPServer.__init__(self, ("127.0.0.1", port), Handler)
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        ThreadingHTTPServer.__init__(self, (host, port), Handler)
 
     def next_behaviour(self) -> Behaviour:
         return self.script.pop(0) if len(self.script) > 1 else self.script[0]
@@ -170,8 +172,10 @@ class Receiver(Received, ThreadingHTTPServer):
 
 
 @contextmanager
-def receiving(*script: Behaviour, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
-    server = Receiver(*script, port=port)
+def receiving(
+    *script: Behaviour, port: int = 0, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> Iterator[Receiver]:
+    server = Receiver(*script, port=port, host=host)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

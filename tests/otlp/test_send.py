@@ -150,6 +150,16 @@ def test_batches_are_of_the_size_that_was_set_and_use_one_connection() -> None:
     balanced(report, stats, 250)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_the_receiver_is_called_by_the_name_of_the_url(host: str) -> None:
+    with receiving(host=host.strip("[]")) as server:
+        exporter = exporter_to(f"http://{host}:{server.server_port}", Stats())
+        exporter.export(a_trace(1))
+        assert exporter.close(LONG_S) == CloseReport(1, {})
+    [request] = server.requests
+    assert {name.lower(): value for name, value in request.headers.items()}["host"] == f"{host}:{server.server_port}"
+
+
 def test_spans_of_another_service_come_under_their_own_resource() -> None:
     stats = Stats()
     with receiving() as server:

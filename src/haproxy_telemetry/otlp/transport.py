@@ -137,9 +137,10 @@ class HttpTransport:
 def _connection(url: Url, settings: OtlpSettings) -> HTTPConnection:
     """Return what will connect when something is to be sent."""
     assert url.host is not None, "the settings have checked it"
+    host = url.host.strip("[]")  # of an IPv6 address: the header Host puts them around it again
     if url.scheme != "https":
-        return HTTPConnection(url.host, url.port)
-    return HTTPSConnection(url.host, url.port, ssl_context=settings.tls and settings.tls.context)
+        return HTTPConnection(host, url.port)
+    return HTTPSConnection(host, url.port, ssl_context=settings.tls and settings.tls.context)
 
 
 def _left(deadline: float | None) -> float | None:
@@ -163,4 +164,4 @@ def _in_words(error: Exception) -> str:
     cause: BaseException = error
     while cause.__cause__ is not None or isinstance(cause.__context__, OSError | HTTPError):
         cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]  # one of the two is there
-    return f"{type(cause).__name__}: {cause}".replace("\n", " ")[:200]
+    return " ".join(f"{type(cause).__name__}: {cause}".split())[:200]
