@@ -145,7 +145,7 @@ def test_the_caches_stay_bounded_whatever_values_come() -> None:
         encode_span(a_span(name=b"name%d" % i, attributes=((b"key%d" % i, b"value%d" % i),)))
         assert encode._keys.count <= encode.CACHED_FIELDS
     assert len(encode._keys.known) <= encode.CACHED_FIELDS
-    assert all(len(names) <= encode.CACHED_FIELDS for names in encode._names)
+    assert all(len(names) <= encode.CACHED_NAMES for names in encode._names)
     for i in range(3 * encode.CACHED_OF_ONE_KEY):
         encode_span(a_span(attributes=((b"one", b"value%d" % i),)))
     assert len(encode._keys.known[b"one"].fields) == encode.CACHED_OF_ONE_KEY
@@ -162,6 +162,22 @@ def test_the_caches_stay_bounded_however_long_the_names_are() -> None:
         event = SpanEvent(0, long, ((long, b"v"),))
         encode_span(a_span(name=long, attributes=((long, b"v"), (long, 1)), events=(event,)))
     assert retained(encode._names, encode._keys) < before + 10_000
+
+
+def test_the_caches_stay_below_what_they_are_said_to_take() -> None:
+    encode._keys.clear()
+    for names in encode._names:
+        names.clear()
+    for i in range(encode.CACHED_FIELDS):
+        tail = b"%05d" % i
+        for kind in range(1, 6):
+            name = tail.rjust(encode.CACHED_NAME_SIZE, b"\xff")
+            encode_span(a_span(name=name, kind=kind, attributes=(), events=(), links=()))
+        key, value = tail.rjust(encode.CACHED_NAME_SIZE, b"\xff"), tail.rjust(encode.CACHED_VALUE_SIZE, b"\xff")
+        for _ in range(2):  # the first time the key is new
+            encode_span(a_span(attributes=((key, value),), events=(), links=()))
+    assert encode._keys.count == encode.CACHED_FIELDS
+    assert retained(encode._names, encode._keys) < 7_000_000
 
 
 @pytest.mark.parametrize("size", [encode.CACHED_NAME_SIZE, encode.CACHED_NAME_SIZE + 1])

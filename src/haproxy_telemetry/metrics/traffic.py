@@ -6,7 +6,7 @@ Every stream counts once, when its record has come, whether its trace is sampled
 What a client chooses is mapped onto few values (method, version, scheme) or left out (path, host); names come from
 HAProxy's configuration. What still comes in too many forms is bounded by the instruments.
 
-Safe from several threads: the event loop measures, readers collect. The lock is held for one metric at a time.
+Safe from several threads: the event loop measures, readers collect. These hold the lock for one metric at a time.
 """
 
 from __future__ import annotations

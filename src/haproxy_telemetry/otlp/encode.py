@@ -27,10 +27,11 @@ TRACE_ID_SIZE: Final = 16
 SPAN_ID_SIZE: Final = 8
 
 # Most attributes repeat from request to request (method, host, backend): their fields are kept, ready made.
-# Bounded in number and in bytes, because names and values are the peer's: some 6 MB if every byte is escaped.
+# Bounded in number and in bytes, because names and values are the peer's: some 7 MB if every byte is escaped.
 # Short values only, because long ones (URLs) seldom repeat; names in use are shorter than this (semantic
 # conventions, SPOE arguments). Of one key the values that come first: a key that has many hardly repeats one (ids).
 CACHED_FIELDS: Final = 4096
+CACHED_NAMES: Final = 1024  # of each kind of span
 CACHED_OF_ONE_KEY: Final = 64
 CACHED_VALUE_SIZE: Final = 48
 CACHED_NAME_SIZE: Final = 64
@@ -160,7 +161,7 @@ def _name(name: bytes, kind: int) -> bytes:
     """Write Span.name = 5 and .kind = 6; spans' names are few."""
     fields = _text(b"\x2a", name) + b"\x30" + varint(kind)
     if len(name) <= CACHED_NAME_SIZE:
-        if len(_names[kind]) >= CACHED_FIELDS:
+        if len(_names[kind]) >= CACHED_NAMES:
             _names[kind].clear()
         _names[kind][name] = fields
     return fields

@@ -549,9 +549,9 @@ class Assembler:
     # Ends that nobody told
 
     def expire(self, now: int, most: int = ALL) -> bool:
-        """End the traces whose grace is over, and those that nothing was heard of for ``ttl_ns``.
+        """End the traces whose grace is over, ``most`` at a time, and those that nothing was heard of for ``ttl_ns``.
 
-        Of the first ``most`` at a time; ``True`` if there may be more.
+        ``True``: there may be more of the first, and nothing else was done.
         """
         while self._leaving and (key := next(iter(self._leaving))) and self._leaving[key] <= now:
             if not most:

@@ -66,7 +66,7 @@ def _member(name: bytes, value: bytes) -> bytes:
 
 
 _short_member: Final = lru_cache(maxsize=1024)(_member)
-"""Most members repeat from request to request; some 300 KB at most."""
+"""Most members repeat from request to request; some 500 KB at most."""
 
 
 def _quoted(value: bytes) -> bytes:
