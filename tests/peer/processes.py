@@ -22,9 +22,15 @@ _LISTENING = "0A"  # in the `st` column of /proc/net/tcp
 # Tests run side by side: each worker of pytest-xdist ("gw3") has ports of its own, in an order of its own.
 _WORKERS = 16
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
-_PORTS = list(range(10_000 + _WORKER, 32_768, _WORKERS))
+_ROWS, _END = 28_000, 32_768  # those of a row follow each other, so whole stretches belong to one worker
+_LONGEST_ROW = 8
+_PORTS = [port for port in range(10_000 + _WORKER, _ROWS, _WORKERS) if not 16_686 <= port < 16_700]  # the demo's viewer
 random.shuffle(_PORTS)
 _next_port = itertools.cycle(_PORTS).__next__
+_STRETCH = (_END - _ROWS) // _WORKERS
+_FIRSTS = list(range(_ROWS + _WORKER * _STRETCH, _ROWS + (_WORKER + 1) * _STRETCH - _LONGEST_ROW, _LONGEST_ROW))
+random.shuffle(_FIRSTS)
+_next_first = itertools.cycle(_FIRSTS).__next__
 
 
 def free_port() -> int:
@@ -45,8 +51,9 @@ def free_port() -> int:
 
 def free_ports_in_a_row(number: int) -> int:
     """Return the first of so many ports that follow each other and that nobody uses."""
+    assert number <= _LONGEST_ROW
     while True:
-        first = free_port()
+        first = _next_first()
         with contextlib.ExitStack() as stack:
             try:
                 for port in range(first, first + number):
