@@ -1,7 +1,7 @@
 """What all connections and record sockets share: the live traces, the way out, the counters.
 
 Pure: no socket, no clock, no loop. This is the way of one NOTIFY, of which :class:`~.session.Session` has the
-first step and the ACK:
+first step and the ACK (:class:`~.conversation.Conversation` writes it before any of the rest is done):
 
     bytes  -> spop.AgentConnection   -> Notified        (the wire)
            -> dialect.translate      -> Told            (the seam; by a Script where the payload is known)

@@ -46,11 +46,11 @@ def as_attribute_of_one(value: Value) -> AttributeValue | None:
         return value
     if value is None or type(value) is int or type(value) is bool:
         return value
-    if type(value) is IPv4Address:
+    if isinstance(value, IPv4Address):
         return _text_of(value.packed)
     if isinstance(value, Binary):
         return Blob(value)
-    if isinstance(value, (IPv4Address, IPv6Address)):
+    if isinstance(value, IPv6Address):
         return as_text(value)
     return value
 
