@@ -41,6 +41,7 @@ COMPILED = (
     "otlp/send.py",
     "otlp/send_logs.py",
     "otlp/text.py",
+    "plain.py",
     "records/*.py",
     "sampling/*.py",
     "seen.py",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, final
 
+from haproxy_telemetry.plain import Plain
 from haproxy_telemetry.sampling.rules import Action, Facts, Rule, first_match
 from haproxy_telemetry.sampling.samplers import Sampler
 from haproxy_telemetry.sampling.tail import NOTHING, Ending, Tail
@@ -41,7 +42,7 @@ class Given:
 
 
 @final
-class Decision:
+class Decision(Plain):
     """``threshold`` goes into the tracestate if ``sampled``; ``None``: how many stand behind this one isn't known.
 
     ``why`` is the reason if it is not sampled. ``pending``: a rule waits for a fact. ``fixed``: a rule said keep or
@@ -49,6 +50,10 @@ class Decision:
     """
 
     __slots__ = ("fixed", "pending", "sampled", "slow_ns", "threshold", "why")
+
+    def names(self) -> tuple[str, ...]:
+        """Return the fields."""
+        return ("sampled", "threshold", "why", "pending", "fixed", "slow_ns")
 
     def __init__(
         self,
@@ -65,18 +70,6 @@ class Decision:
         self.pending = pending
         self.fixed = fixed
         self.slow_ns = slow_ns
-
-    def _all(self) -> tuple[object, ...]:
-        return (self.sampled, self.threshold, self.why, self.pending, self.fixed, self.slow_ns)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Decision) and self._all() == other._all()
-
-    def __hash__(self) -> int:
-        return hash(self._all())
-
-    def __repr__(self) -> str:
-        return f"Decision{self._all()!r}"
 
 
 @final

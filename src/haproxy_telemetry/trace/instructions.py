@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, TypeAlias, final
 
+from haproxy_telemetry.plain import Plain
 from haproxy_telemetry.trace.spans import Attribute, AttributeValue
 from haproxy_telemetry.trace.stream import Identity, StreamStart
 
@@ -38,27 +39,26 @@ def placed(places: Places, values: Values) -> list[Attribute]:
 
 
 @final
-class Reference:
+class Reference(Plain):
     """``kind`` is :data:`CHILD_OF` or :data:`FOLLOWS_FROM`; ``span`` the name of a span of the same trace."""
 
     __slots__ = ("kind", "span")
+
+    def names(self) -> tuple[str, ...]:
+        """Return the fields."""
+        return ("kind", "span")
 
     def __init__(self, kind: int, span: bytes) -> None:
         self.kind = kind
         self.span = span
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Reference) and (self.kind, self.span) == (other.kind, other.span)
 
-    def __hash__(self) -> int:
-        return hash((self.kind, self.span))
-
-    def __repr__(self) -> str:
-        return f"Reference({self.kind}, {self.span!r})"
+_BLOCK: Final = ("span", "references", "attributes", "log", "baggage", "finishes", "marks", "response_side")
+_TOLD: Final = ("key", "identity", "baggage", "blocks", "marks", "values", "start", "attributes")
 
 
 @final
-class Block:
+class Block(Plain):
     """One span's part of a message: create it or speak to it, then finish what is named.
 
     ``span`` is ``None`` where only ``finishes`` are asked for. ``attributes``, ``log`` and ``baggage`` are keys with
@@ -83,6 +83,10 @@ class Block:
         "span",
     )
 
+    def names(self) -> tuple[str, ...]:
+        """Return the fields."""
+        return _BLOCK
+
     def __init__(
         self,
         span: bytes | None,
@@ -106,22 +110,9 @@ class Block:
         lone = len(references) == 1 and references[0].kind == CHILD_OF
         self.parent: bytes | None = references[0].span if lone else None
 
-    def _all(self) -> tuple[object, ...]:
-        said = (self.span, self.references, self.attributes, self.log, self.baggage)
-        return (*said, self.finishes, self.marks, self.response_side)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Block) and self._all() == other._all()
-
-    def __hash__(self) -> int:
-        return hash(self._all())
-
-    def __repr__(self) -> str:
-        return f"Block{self._all()!r}"
-
 
 @final
-class Told:
+class Told(Plain):
     """What one message says about one stream, whose name is ``key`` (HAProxy's ``unique-id``).
 
     ``marks`` are spans to be finished together with the stream's next block, whenever it comes. ``start`` is
@@ -132,6 +123,10 @@ class Told:
     """
 
     __slots__ = ("attributes", "baggage", "blocks", "identity", "key", "marks", "start", "values")
+
+    def names(self) -> tuple[str, ...]:
+        """Return the fields."""
+        return _TOLD
 
     def __init__(
         self,
@@ -153,18 +148,8 @@ class Told:
         self.start = start
         self.attributes = attributes
 
-    def _all(self) -> tuple[object, ...]:
-        told = (self.key, self.identity, self.baggage, self.blocks, self.marks, self.values)
-        return (*told, self.start, self.attributes)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Told) and self._all() == other._all()
-
     def __hash__(self) -> int:
         return hash(self.key)
-
-    def __repr__(self) -> str:
-        return f"Told{self._all()!r}"
 
 
 @final

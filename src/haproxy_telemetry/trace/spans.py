@@ -8,8 +8,9 @@ decides about their encoding and says so.
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, final
+from typing import Final, NamedTuple, final
 
+from haproxy_telemetry.plain import Plain
 from haproxy_telemetry.trace.values import Attribute, AttributeValue, Blob
 
 __all__ = ["Attribute", "AttributeValue", "Blob", "FinishedSpan", "FinishedTrace", "SpanEvent", "SpanLink"]
@@ -61,10 +62,14 @@ TRACE_FIELDS: Final = ("service", "spans")
 
 
 @final
-class SpanLink:
+class SpanLink(Plain):
     """A reference to another span: ``trace_id`` is 16 bytes, ``span_id`` 8. Not changed once it is made."""
 
     __slots__ = LINK_FIELDS
+
+    def names(self) -> tuple[str, ...]:
+        """Return the fields."""
+        return LINK_FIELDS
 
     def __init__(
         self, trace_id: bytes, span_id: bytes, trace_state: bytes, attributes: tuple[Attribute, ...], flags: int
@@ -75,28 +80,22 @@ class SpanLink:
         self.attributes = attributes
         self.flags = flags
 
-    def replaced(self, **changes: Any) -> SpanLink:
-        """Return a link that differs in these fields."""
-        return SpanLink(**_fields(self, LINK_FIELDS) | changes)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, SpanLink) and _fields(self, LINK_FIELDS) == _fields(other, LINK_FIELDS)
-
     def __hash__(self) -> int:
         return hash((self.trace_id, self.span_id))
 
-    def __repr__(self) -> str:
-        return f"SpanLink({_fields(self, LINK_FIELDS)!r})"
-
 
 @final
-class FinishedSpan:
+class FinishedSpan(Plain):
     """One span, complete. ``parent_span_id`` is ``b""`` for a root; ``flags`` are OTLP's (W3C flags below).
 
     Not changed once it is made: who wants another makes it (:meth:`replaced`).
     """
 
     __slots__ = SPAN_FIELDS
+
+    def names(self) -> tuple[str, ...]:
+        """Return the fields."""
+        return SPAN_FIELDS
 
     def __init__(
         self,
@@ -134,22 +133,12 @@ class FinishedSpan:
         self.status = status
         self.status_message = status_message
 
-    def replaced(self, **changes: Any) -> FinishedSpan:
-        """Return a span that differs in these fields."""
-        return FinishedSpan(**_fields(self, SPAN_FIELDS) | changes)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, FinishedSpan) and _fields(self, SPAN_FIELDS) == _fields(other, SPAN_FIELDS)
-
     def __hash__(self) -> int:
         return hash((self.trace_id, self.span_id))
 
-    def __repr__(self) -> str:
-        return f"FinishedSpan({_fields(self, SPAN_FIELDS)!r})"
-
 
 @final
-class FinishedTrace:
+class FinishedTrace(Plain):
     """What one HAProxy stream gave: its spans, to be exported together.
 
     ``service`` overrides the resource's ``service.name`` for these spans (``None``: the agent's own).
@@ -157,19 +146,13 @@ class FinishedTrace:
 
     __slots__ = TRACE_FIELDS
 
+    def names(self) -> tuple[str, ...]:
+        """Return the fields."""
+        return TRACE_FIELDS
+
     def __init__(self, service: bytes | None, spans: tuple[FinishedSpan, ...]) -> None:
         self.service = service
         self.spans = spans
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, FinishedTrace) and (self.service, self.spans) == (other.service, other.spans)
-
     def __hash__(self) -> int:
         return hash(self.spans)
-
-    def __repr__(self) -> str:
-        return f"FinishedTrace({self.service!r}, {self.spans!r})"
-
-
-def _fields(of: object, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: getattr(of, name) for name in names}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from haproxy_telemetry.trace.plain import Plain
+from haproxy_telemetry.plain import Plain
 from haproxy_telemetry.trace.privacy import Privacy
 from haproxy_telemetry.trace.spans import Attribute
 from haproxy_telemetry.trace.termination import Termination

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
-from haproxy_telemetry.trace.plain import Plain
+from haproxy_telemetry.plain import Plain
 
 CLIENT: Final = b"client"
 PROXY: Final = b"proxy"

@@ -11,7 +11,7 @@ import re
 from binascii import unhexlify
 from typing import Final, final
 
-from haproxy_telemetry.trace.plain import Plain
+from haproxy_telemetry.plain import Plain
 
 KNOWN_FLAGS: Final = 0x03
 """sampled (level 1) and random-trace-id (level 2); other bits are not ours to pass on (3.2.2.5)."""

@@ -1,4 +1,4 @@
-"""What the records of this package have in common: fields that are set once, equality by them, a changed copy.
+"""What the records on the way of a request have in common: fields that are set once, equality by them, a changed copy.
 
 Plain classes with slots, and no named tuples: compiled, a field of such a class is a load from memory and a new one a
 few stores, where a named tuple is made by interpreted code and read through a descriptor.
