@@ -72,12 +72,14 @@ class Visit:
         assert [url for url in self.requests if urlsplit(url).netloc != host and not url.startswith("data:")] == []
 
     def box(self, selector: str) -> FloatRect:
-        """Return where an element is, once it is laid out: a chart that is attached has no place for a moment."""
+        """Return where an element is, once it stands still: a chart has no place for a moment, or not yet its own."""
         element = self.page.locator(selector).first
         deadline = time.monotonic() + 30
-        while (box := element.bounding_box()) is None:
-            assert time.monotonic() < deadline, f"{selector} is nowhere"
-            element.wait_for(state="visible")
+        before, box = None, element.bounding_box()
+        while box is None or box != before:
+            assert time.monotonic() < deadline, f"{selector} is nowhere, or moves"
+            self.page.wait_for_timeout(50)
+            before, box = box, element.bounding_box()
         return box
 
     def texts(self, selector: str) -> list[str]:

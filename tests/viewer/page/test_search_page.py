@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import Route
@@ -100,16 +101,24 @@ def test_the_keyboard_goes_through_the_list(page: Visit) -> None:
     page.page.wait_for_url("**/trace/*")
 
 
-def test_a_click_into_the_scatter_opens_the_nearest_trace(page: Visit) -> None:
-    page.go("/search?service=haproxy-1&max=1ms", wait=".u-over")
+def pointed_at(page: Visit, name: str) -> bool:
+    """Move the pointer down the scatter's left end until it is next to a trace of this name."""
     box = page.box(".u-over")
-    # Two traces: one at the left end, one at the right. Which heights they have is the scale's business.
     for y in range(4, int(box["height"]), 12):
         page.page.mouse.move(box["x"] + box["width"] * 0.05, box["y"] + y)
-        if "GET /forbidden" in page.text(".scatter figcaption"):
-            page.page.mouse.down()
-            page.page.mouse.up()
-            break
+        if name in page.text(".scatter figcaption"):
+            return True
+    return False
+
+
+def test_a_click_into_the_scatter_opens_the_nearest_trace(page: Visit) -> None:
+    page.go("/search?service=haproxy-1&max=1ms", wait=".u-over")
+    # Two traces: one at the left end, one at the right. Which heights they have is the scale's business.
+    deadline = time.monotonic() + 20
+    while not pointed_at(page, "GET /forbidden"):
+        assert time.monotonic() < deadline, page.text(".scatter figcaption")
+    page.page.mouse.down()
+    page.page.mouse.up()
     page.page.wait_for_url("**/trace/*")
     assert re.search(r"/trace/[0-9a-f]{32}$", page.page.url)
 
