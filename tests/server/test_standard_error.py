@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import subprocess
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.stderr import StderrStream
-from server.running_agent import ACK, RunningAgent, running, stream, trace_id
+from server.running_agent import ACK, RunningAgent, running, stream, trace_id, wait_for
 
 F_SETPIPE_SZ = 1031
 ROOM = 4096
@@ -41,14 +41,21 @@ def served(agent: RunningAgent, address: str) -> None:
     assert agent.stop() == 0
 
 
+def wait_until_it_accepts(agent: RunningAgent, path: Path) -> None:
+    """Without a log to read: the file is there from bind() on, a connection is taken from listen() on."""
+
+    def accepts() -> bool:
+        assert agent.process.poll() is None
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(path)) == 0
+
+    wait_for(accepts, f"listener at {path}")
+
+
 def with_stderr(tmp_path: Path, fd: int) -> None:
     path = tmp_path / "a.sock"
     with running(tmp_path, "--log-level", "debug", listen=(f"unix:{path}",), stderr=fd) as agent:
-        for _ in range(400):
-            if path.exists() or agent.process.poll() is not None:
-                break
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                agent.process.wait(0.02)
+        wait_until_it_accepts(agent, path)
         served(agent, f"unix:{path}")
 
 
@@ -66,8 +73,7 @@ def test_closed_standard_descriptors_are_not_taken_for_files(tmp_path: Path) -> 
     """With 0, 1 and 2 closed the export file would be descriptor 0, and a socket standard error."""
     path = tmp_path / "a.sock"
     with running(tmp_path, listen=(f"unix:{path}",), before=lambda: os.closerange(0, 3)) as agent:
-        while not path.exists() and agent.process.poll() is None:
-            os.sched_yield()
+        wait_until_it_accepts(agent, path)
         for fd in range(3):
             assert os.readlink(f"/proc/{agent.process.pid}/fd/{fd}") == "/dev/null"
         served(agent, f"unix:{path}")
