@@ -1,4 +1,4 @@
-"""One browser for all tests of the page, one viewer with the demo's traces, and a visit for each test."""
+"""Two browsers for all tests of the page, each with one viewer with the demo's traces, and a visit for each test."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ from viewer.page.traces import Demo, feed_demo
 from viewer.running import Running, running
 
 HERE = Path(__file__).parent
+ONE_HALF = {"test_search_page.py", "test_waterfall.py", "test_page_is_safe.py", "test_graph_and_status.py"}
+"""By how long they take."""
 
 Visits = Callable[..., Visit]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one worker run them all: a browser for each would take longer than the tests."""
+    """Let two workers run them: one alone would be the last of all, and a browser for each test longer than the test."""
     for item in items:
         if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("browser"))
+            item.add_marker(pytest.mark.xdist_group("page" if item.path.name in ONE_HALF else "page too"))
 
 
 # Until the last of these tests, not until the run's end: as long as Playwright runs here no other loop can.

@@ -167,7 +167,7 @@ def test_ten_thousand_spans_have_as_many_rows_as_fit(at: Visits, viewer: Running
     assert page.page.locator(".row[id]").count() < 60
     assert words(page)[:2] == ["large step 1", "large step 2"]
     grid.evaluate("grid => grid.scrollTop = grid.scrollHeight / 2")
-    page.page.wait_for_function("document.querySelector('.row[aria-rowindex=\"5002\"]') !== null")
+    page.page.locator('.row[aria-rowindex="5002"]').wait_for()
     assert page.page.locator(".row[id]").count() < 60
     page.page.keyboard.press("e")
     page.page.locator(".row.selected").wait_for()
