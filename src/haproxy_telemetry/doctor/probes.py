@@ -22,7 +22,7 @@ from haproxy_telemetry.otlp.answer import describe
 from haproxy_telemetry.otlp.retry import Delivered, NoAnswer, judge
 from haproxy_telemetry.otlp.settings import OtlpSettings
 from haproxy_telemetry.otlp.signals import TRACES
-from haproxy_telemetry.otlp.transports import open_transport
+from haproxy_telemetry.otlp.transport import open_transport
 from haproxy_telemetry.settings.address import (
     ListenAddress,
     RecordsAddress,

@@ -25,8 +25,7 @@ from haproxy_telemetry.otlp.resource import ResourceTable
 from haproxy_telemetry.otlp.retry import Decision, Delivered, GiveUp, Outcome, RetryPolicy, TryAgain
 from haproxy_telemetry.otlp.settings import OtlpSettings
 from haproxy_telemetry.otlp.signals import TRACES, Signal
-from haproxy_telemetry.otlp.transport import Transport
-from haproxy_telemetry.otlp.transports import open_transport
+from haproxy_telemetry.otlp.transport import Transport, open_transport
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.spans import FinishedSpan, FinishedTrace
 

@@ -2,9 +2,9 @@
 
 This is the one place. The file's keys, the environment's names, the command line's flags, the text of
 ``serve --help`` and ``docs/configuration.md`` are all read off these classes.
-"""
 
-from __future__ import annotations
+Annotations are no texts here, as they are elsewhere: each would be compiled at every start to read it.
+"""
 
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network

@@ -25,7 +25,7 @@ Visits = Callable[..., Visit]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let two workers run them: one alone would be the last of all, and a browser for each test longer than the test."""
+    """Let two workers run them: one alone would be the last of all, and a browser for each test too much."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.xdist_group("page" if item.path.name in ONE_HALF else "page too"))
