@@ -10,9 +10,8 @@ from pathlib import Path
 import chromium
 import pytest
 from debian_haproxy import UnavailableError
-from playwright.sync_api import Browser
 
-from viewer.page.browser import Visit, browser_at, visit
+from viewer.page.browser import Pages, Visit, browser_at, visit
 from viewer.page.traces import Demo, feed_demo
 from viewer.running import Running, running
 
@@ -33,13 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 # Until the last of these tests, not until the run's end: as long as Playwright runs here no other loop can.
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def pages() -> Iterator[Pages]:
     try:
         program = chromium.find()
     except UnavailableError as error:
         pytest.skip(f"no Chromium: {error}")
     with browser_at(program) as one:
-        yield one
+        yield Pages(one)
 
 
 @pytest.fixture(scope="package")
@@ -50,12 +49,12 @@ def demo() -> Iterator[Demo]:
 
 
 @pytest.fixture
-def at(browser: Browser) -> Iterator[Visits]:
+def at(pages: Pages) -> Iterator[Visits]:
     """Visit a viewer; the browser's complaints fail the test."""
     with ExitStack() as stack:
 
         def start(viewer: Running, **how: object) -> Visit:
-            one: AbstractContextManager[Visit] = partial(visit, browser, viewer)(**how)  # type: ignore[arg-type]
+            one: AbstractContextManager[Visit] = partial(visit, pages, viewer)(**how)  # type: ignore[arg-type]
             return stack.enter_context(one)
 
         yield start

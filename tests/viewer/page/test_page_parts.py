@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
 
-from viewer.page.browser import Visit, visit
+from viewer.page.browser import Pages, Visit, visit
 from viewer.page.traces import Demo
 
 
 @pytest.fixture(scope="module")
-def parts(browser: Browser, demo: Demo) -> Iterator[Visit]:
-    with visit(browser, demo.viewer) as one:
+def parts(pages: Pages, demo: Demo) -> Iterator[Visit]:
+    with visit(pages, demo.viewer) as one:
         yield one.go("/")
 
 
