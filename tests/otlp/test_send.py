@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import random
 import socket
 import threading
 import time
-import zlib
 from collections.abc import Mapping
 
 import pytest
@@ -24,7 +22,6 @@ from haproxy_telemetry.otlp.retry import Answer, Outcome, RetryPolicy
 from haproxy_telemetry.otlp.send import OtlpExporter
 from haproxy_telemetry.otlp.settings import read_batch_limits, read_otlp_settings
 from haproxy_telemetry.otlp.transport import Groups, Transport
-from haproxy_telemetry.otlp.transport_http import GZIP_PIECE, GZIP_WBITS, compressed
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.spans import FinishedTrace
 
@@ -107,14 +104,6 @@ def test_a_batch_arrives_as_the_specification_says(compression: str, encoding: s
     assert [span.span_id[-1] for span in request.spans] == [1, 2, 3]
     assert request.message.resource_spans[0].resource.attributes[0].value.string_value == "edge"
     assert report == CloseReport(3, {})
-
-
-@pytest.mark.parametrize("size", [0, 1, GZIP_PIECE, GZIP_PIECE + 1, 5 * GZIP_PIECE - 1])
-def test_what_is_compressed_in_pieces_is_one_gzip_of_the_whole(size: int) -> None:
-    body = random.Random(size).randbytes(size)
-    reader = zlib.decompressobj(GZIP_WBITS)
-    assert reader.decompress(compressed(body)) == body
-    assert (reader.eof, reader.unused_data) == (True, b"")
 
 
 @pytest.mark.parametrize("compression", ["gzip", "none"])

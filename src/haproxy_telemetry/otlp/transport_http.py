@@ -8,7 +8,6 @@ answer by its size. Redirects are not followed: they are final refusals, and nam
 from __future__ import annotations
 
 import itertools
-import os
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -37,7 +36,6 @@ PIECES: Final = 16  # spans, log records or data points written as JSON in a row
 BREATH_S: Final = 0.001
 GZIP_LEVEL: Final = 1  # 0.8 us a span for a fifth of the size; level 6 takes 2.3 for hardly less
 GZIP_WBITS: Final = 31  # a gzip container, not a zlib one
-GZIP_PIECE: Final = 32 << 10  # a fifth of a millisecond
 
 # HTTPException and ValueError: http.client on an answer that is no HTTP at all
 _FAILURES: Final = (HTTPError, HTTPException, OSError, ValueError)
@@ -67,7 +65,7 @@ class HttpTransport:
         body = encode_request(groups)
         if self._json is not None:
             body = request_as_json(body, self._json, _breathing())
-        return compressed(body) if self._gzip else body
+        return zlib.compress(body, GZIP_LEVEL, GZIP_WBITS) if self._gzip else body
 
     def post(self, body: bytes, timeout_s: float | None) -> Outcome:
         """POST ``body``; see :class:`~haproxy_telemetry.otlp.transport.Transport`."""
@@ -132,20 +130,6 @@ def _connection(url: Url, settings: OtlpSettings) -> HTTPConnection:
 def _left(deadline: float | None) -> float | None:
     """Return the seconds until ``deadline``, or as good as none."""
     return None if deadline is None else max(0.001, deadline - monotonic())
-
-
-def compressed(body: bytes) -> bytes:
-    """Return ``body`` as gzip, compressed in pieces, with the processor offered to others after each.
-
-    An answer that a request waits for would otherwise wait for all of it where both threads have one core.
-    """
-    gzip = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, GZIP_WBITS)
-    pieces = []
-    for start in range(0, len(body), GZIP_PIECE):
-        pieces.append(gzip.compress(body[start : start + GZIP_PIECE]))
-        os.sched_yield()
-    pieces.append(gzip.flush())
-    return b"".join(pieces)
 
 
 def _breathing() -> Callable[[], None]:
