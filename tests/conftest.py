@@ -27,3 +27,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Genera
     terminalreporter.section("HAProxy and Chromium")
     for line in [*haproxy_versions.discover().lines(), chromium.line()]:
         terminalreporter.line(line)
+
+
+WAYS = ("carried out", "heard")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What frames mean does not depend on whether their layout is known: the assembler's tests run both ways."""
+    if getattr(metafunc.module, "Laboratory", None) is not None:
+        metafunc.parametrize("way", WAYS, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a laboratory's frames be recognised, or not."""
+    laboratory = getattr(request.module, "Laboratory", None)
+    if laboratory is not None:
+        monkeypatch.setattr(laboratory, "known_unless_said", getattr(request, "param", "") == "heard")

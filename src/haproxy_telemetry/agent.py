@@ -34,9 +34,11 @@ from haproxy_telemetry.spop import Limits, Notified, Scope, SetVar, ShapeTable, 
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.taps import Taps
 from haproxy_telemetry.trace.assembler import Assembler
-from haproxy_telemetry.trace.instructions import Told
+from haproxy_telemetry.trace.instructions import Spoken, Told
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.agent")
+
+_NOTHING: Final[list[Told]] = []
 
 AT_ONCE: Final = 16
 """Traces that leave and are handed on before the next ones do, so that they are still in the processor's cache."""
@@ -48,9 +50,10 @@ _ONCE: Final = "once, counted from now on"
 class _Work:
     """One answered frame, yet to be carried out; ``size`` in bytes of payload, ``now`` when it came."""
 
-    __slots__ = ("now", "size", "told")
+    __slots__ = ("now", "size", "spoken", "told")
 
-    def __init__(self, told: list[Told], size: int, now: int) -> None:
+    def __init__(self, spoken: Spoken | None, told: list[Told], size: int, now: int) -> None:
+        self.spoken = spoken
         self.told = told
         self.size = size
         self.now = now
@@ -122,12 +125,25 @@ class Agent:
 
     def prepare(self, notified: Notified, now: int) -> bytes:
         """Return what the ACK of this NOTIFY says; what else follows from it waits for :meth:`carry_out`."""
-        told = self._understand(notified)
-        if not told:
-            return b""
-        propagation = self._assembler.propagate(told, now)
-        self._work.append(_Work(told, notified.size, now))
+        spoken = self._recognise(notified)
+        if spoken is not None:
+            propagation = self._assembler.propagate_spoken(spoken, now)
+            self._work.append(_Work(spoken, _NOTHING, notified.size, now))
+        else:
+            told = self._understand(notified)
+            if not told:
+                return b""
+            propagation = self._assembler.propagate(told, now)
+            self._work.append(_Work(None, told, notified.size, now))
         return self._mark + self._variables.write(propagation) if propagation is not None else self._mark
+
+    def _recognise(self, notified: Notified) -> Spoken | None:
+        """Return what a known payload says of one stream, if that is all that it says."""
+        if notified.shape is None or notified.values is None:
+            return None
+        script = notified.shape.meaning
+        assert isinstance(script, Script)
+        return script.speak(notified.values)
 
     def _understand(self, notified: Notified) -> list[Told]:
         """Return what the messages tell: by the script of their shape, or by reading them."""
@@ -162,7 +178,10 @@ class Agent:
         self._work = []
         for one in work:
             try:
-                self._assembler.apply(one.told, one.size, one.now)
+                if one.spoken is not None:
+                    self._assembler.apply_spoken(one.spoken, one.size, one.now)
+                else:
+                    self._assembler.apply(one.told, one.size, one.now)
             except Exception as error:
                 self.stats.count("frames_dropped", "internal_error")
                 self.bug("apply", error)

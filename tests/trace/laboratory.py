@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from haproxy_telemetry.dialect import translate
+from haproxy_telemetry.dialect import Script, translate, write_script
 from haproxy_telemetry.sampling import Sampling
 from haproxy_telemetry.spop import Message, Value
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.assembler import Assembler
 from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
 from haproxy_telemetry.trace.ids import IdSource
-from haproxy_telemetry.trace.instructions import Problem, Propagation
+from haproxy_telemetry.trace.instructions import Problem, Propagation, Spoken
 from haproxy_telemetry.trace.live import TraceLimits
 from haproxy_telemetry.trace.propagators import W3C, Propagators
 from haproxy_telemetry.trace.spans import FinishedSpan, FinishedTrace
@@ -30,8 +32,37 @@ def say(*arguments: Argument, id: Value = b"stream-1", name: str = "anything") -
     return message(name, (b"id", id), *arguments)
 
 
+class Phrasebook:
+    """Frames that are alike, by all of them but the values that differ."""
+
+    def __init__(self) -> None:
+        self._scripts: dict[object, Script] = {}
+
+    def spoken(self, messages: Sequence[Message]) -> Spoken | None:
+        """What a known frame says of one stream, if that is all that it says."""
+        written = write_script(messages, False)
+        if written is None:
+            return None
+        varying, script = written
+        constant = repr([
+            (message.name, [(name, None if number in numbers else value) for number, (name, value) in arguments])
+            for message, numbers in zip(messages, varying, strict=True)
+            for arguments in [list(enumerate(message.arguments))]
+        ])  # fmt: skip
+        values = [
+            message.arguments[number][1]
+            for message, numbers in zip(messages, varying, strict=True)
+            for number in numbers
+        ]  # fmt: skip
+        return self._scripts.setdefault(constant, script).speak(values)
+
+
 @dataclass
 class Laboratory:
+    """``known``: frames are recognised as of a layout that came before, where that can be."""
+
+    known_unless_said: ClassVar[bool] = False
+
     strict: bool = False
     limits: TraceLimits = field(default_factory=TraceLimits)
     now: int = 1_000_000
@@ -39,7 +70,12 @@ class Laboratory:
     propagators: Propagators = W3C
     conventions: Conventions = DEFAULT
 
+    known: bool | None = None
+
     def __post_init__(self) -> None:
+        self.phrases = Phrasebook()
+        if self.known is None:
+            self.known = self.known_unless_said and not self.strict
         self.stats = Stats()
         self.problems: list[Problem] = []
         self.finished: list[FinishedTrace] = []
@@ -58,8 +94,13 @@ class Laboratory:
         self.now += 1000
         translation = translate(messages, self.strict)
         self.problems += translation.problems
-        propagation = self.assembler.propagate(translation.told, self.now)
-        self.assembler.apply(translation.told, size, self.now)
+        spoken = self.phrases.spoken(messages) if self.known and translation.told else None
+        if spoken is not None:
+            propagation = self.assembler.propagate_spoken(spoken, self.now)
+            self.assembler.apply_spoken(spoken, size, self.now)
+        else:
+            propagation = self.assembler.propagate(translation.told, self.now)
+            self.assembler.apply(translation.told, size, self.now)
         self._collect()
         return propagation
 

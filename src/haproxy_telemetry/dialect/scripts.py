@@ -18,7 +18,7 @@ from haproxy_telemetry.dialect import opentracing, stream
 from haproxy_telemetry.dialect.translate import translate
 from haproxy_telemetry.dialect.values import as_attribute_of_one, as_joined_text, as_text
 from haproxy_telemetry.spop import Binary, Message, Value
-from haproxy_telemetry.trace.instructions import Told, Values
+from haproxy_telemetry.trace.instructions import Block, Phrase, Spoken, Told, Values
 from haproxy_telemetry.trace.spans import Attribute, AttributeValue
 from haproxy_telemetry.trace.stream import Identity
 
@@ -106,10 +106,10 @@ class _StartScript(_MessageScript):
 class _ToldScript(_MessageScript):
     """What one message of ``opentracing.py`` tells of one stream."""
 
-    __slots__ = ("_baggage", "_blocks", "_fields", "_headers", "_key", "_marks", "_sources")
+    __slots__ = ("_baggage", "_fields", "_headers", "_marks", "blocks", "key", "sources")
 
     def __init__(self, told: Told) -> None:
-        self._key = _value(told.key)
+        self.key = _value(told.key)
         identity = told.identity or Identity()
         told_of = (identity.upstream, identity.caller, identity.untrusted, identity.tracestate)
         self._fields = [_value(text) if text else -1 for text in told_of]
@@ -117,35 +117,43 @@ class _ToldScript(_MessageScript):
         if told.identity is None:
             self._fields = []
         self._baggage = _value(told.baggage) if told.baggage else -1
-        self._blocks = told.blocks
+        self.blocks = told.blocks
         self._marks = told.marks
         texts: set[int] = set()
         for block in told.blocks:
             if any(_SALT in key for key, _ in block.attributes + block.log + block.baggage):
                 raise _CannotSayError
             texts.update(number for _, number in block.log + block.baggage)
-        self._sources = [_source(value, number in texts) for number, value in enumerate(told.values)]
+        self.sources = [_source(value, number in texts) for number, value in enumerate(told.values)]
 
     def say(self, values: list[Value]) -> Told | None:
         """Return what is told with these values, ``None`` without an id."""
-        key = values[self._key]
+        key = values[self.key]
         if type(key) is not bytes:
             key = as_text(key)
         if not key:
             return None
-        said: Values = []
-        for source in self._sources:
-            said.append(source.value(values))
-        return Told(
-            key,
-            self._identity(values) if self._fields else None,
-            as_text(values[self._baggage]) if self._baggage >= 0 else b"",
-            self._blocks,
-            self._marks,
-            said,
-        )
+        said = _said(self.sources, values)
+        return Told(key, self.identity(values), self.baggage(values), self.blocks, self._marks, said)
 
-    def _identity(self, values: list[Value]) -> Identity | None:
+    @property
+    def has_baggage(self) -> bool:
+        """Whether it tells of the caller's header."""
+        return self._baggage >= 0
+
+    @property
+    def says_blocks_alone(self) -> bool:
+        """Whether it tells nothing of the stream as a whole."""
+        return not self._fields and not self.has_baggage
+
+    def baggage(self, values: list[Value]) -> bytes:
+        """Return the caller's header."""
+        return as_text(values[self._baggage]) if self._baggage >= 0 else b""
+
+    def identity(self, values: list[Value]) -> Identity | None:
+        """Return what the stream is told of callers."""
+        if not self._fields:
+            return None
         upstream, caller, untrusted, state = [as_text(values[at]) if at >= 0 else b"" for at in self._fields]
         headers = [(name, text) for name, at in self._headers if (text := as_text(values[at]))]
         if not (upstream or caller or untrusted or state or headers):
@@ -154,14 +162,64 @@ class _ToldScript(_MessageScript):
 
 
 @final
+class _SpokenHere(Spoken):
+    """A frame with the ``values`` that came over the wire."""
+
+    __slots__ = ("_script", "_values")
+
+    def __init__(
+        self, key: bytes, identity: Identity | None, baggage: bytes, script: _PhraseScript, values: list[Value]
+    ) -> None:
+        super().__init__(key, identity, baggage, script.phrase)
+        self._script = script
+        self._values = values
+
+    def values(self) -> Values:
+        """Return what the blocks speak of."""
+        return _said(self._script.sources, self._values)
+
+
+@final
+class _PhraseScript:
+    """What all messages of a payload tell of one stream, together."""
+
+    __slots__ = ("_first", "_keys", "phrase", "sources")
+
+    def __init__(self, tolds: list[_ToldScript]) -> None:
+        self._first = tolds[0]
+        self._keys = [told.key for told in tolds[1:]]
+        self.sources: list[_Source] = []
+        blocks: list[Block] = []
+        for told in tolds:
+            blocks.extend([block.shifted(len(self.sources)) for block in told.blocks])
+            self.sources.extend(told.sources)
+        self.phrase = Phrase(tuple(blocks))
+
+    def speak(self, values: list[Value]) -> Spoken | None:
+        """Return what is said with these values; ``None`` without an id, or where it is about several streams."""
+        key = values[self._first.key]
+        if type(key) is not bytes or not key:
+            return None
+        for at in self._keys:
+            if values[at] != key:
+                return None
+        return _SpokenHere(key, self._first.identity(values), self._first.baggage(values), self, values)
+
+
+@final
 class Script:
     """What all payloads of one shape say, but for their values."""
 
-    __slots__ = ("_strict", "_tolds")
+    __slots__ = ("_phrase", "_strict", "_tolds")
 
     def __init__(self, tolds: list[_MessageScript], strict: bool) -> None:
         self._tolds = tolds
         self._strict = strict
+        self._phrase: _PhraseScript | None = None if strict else _phrase(tolds)
+
+    def speak(self, values: list[Value]) -> Spoken | None:
+        """Return what a payload with these values says of one stream; ``None`` where :meth:`say` has to be asked."""
+        return self._phrase.speak(values) if self._phrase is not None else None
 
     def say(self, values: list[Value]) -> list[Told] | None:
         """Return what a payload with these values tells; ``None`` where the readers have to see it."""
@@ -240,6 +298,23 @@ def _varying(message: Message) -> list[int]:
         if value_of_pair or baggage_header or current in _HEADERS or opentracing.is_header(current):
             numbers.append(number)
     return numbers
+
+
+def _said(sources: list[_Source], values: list[Value]) -> Values:
+    said: Values = []
+    for source in sources:
+        said.append(source.value(values))
+    return said
+
+
+def _phrase(scripts: list[_MessageScript]) -> _PhraseScript | None:
+    """Put messages together, if only the first says more than blocks."""
+    tolds = [script for script in scripts if isinstance(script, _ToldScript)]
+    if len(tolds) < len(scripts) or not all(told.says_blocks_alone for told in tolds[1:]):
+        return None
+    if len(tolds) > 1 and tolds[0].has_baggage and not any(block.span is not None for block in tolds[0].blocks):
+        return None  # there may be no trace yet to take it
+    return _PhraseScript(tolds)
 
 
 def _marker(number: int) -> bytes:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from binascii import hexlify
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from itertools import islice
 from typing import Final, final
@@ -23,44 +23,26 @@ from haproxy_telemetry.trace.baggage import MAX_MEMBER_BYTES, MAX_MEMBERS, forma
 from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
 from haproxy_telemetry.trace.deciding import decide_at_end, decide_early, upstream_state
 from haproxy_telemetry.trace.ending import ended_stream, finished_trace
+from haproxy_telemetry.trace.execute import Executor
 from haproxy_telemetry.trace.gone import Gone
 from haproxy_telemetry.trace.identity import adopt
 from haproxy_telemetry.trace.ids import IdSource
-from haproxy_telemetry.trace.instructions import (
-    ALL_SPANS,
-    CHILD_OF,
-    REQUEST_SPANS,
-    RESPONSE_SPANS,
-    Block,
-    Problem,
-    Propagation,
-    Reference,
-    Told,
-    Values,
-    placed,
-)
-from haproxy_telemetry.trace.live import LiveTrace, OpenSpan, TraceLimits
-from haproxy_telemetry.trace.opentracing import MEANINGFUL, apply_log, apply_tag, say_within
-from haproxy_telemetry.trace.privacy import GOVERNED, PEER, shown_tag, shown_tags
+from haproxy_telemetry.trace.instructions import Problem, Propagation, Spoken, Told
+from haproxy_telemetry.trace.live import LiveTrace, TraceLimits
+from haproxy_telemetry.trace.plan import Planner
+from haproxy_telemetry.trace.privacy import shown_tags
 from haproxy_telemetry.trace.propagators import W3C, Propagators
 from haproxy_telemetry.trace.spans import FLAG_SAMPLED, FinishedTrace
-from haproxy_telemetry.trace.stream import EndedStream, EndOfStream, Request, StreamStart
+from haproxy_telemetry.trace.stream import EndedStream, EndOfStream, Identity, Request, StreamStart
 from haproxy_telemetry.trace.w3c import SpanContext, write_traceparent
 
 UPSTREAM_SPAN: Final = b"Server session"
-
-SERVICE: Final = b"service.name"
 
 ALL: Final = 1 << 30
 
 REMEMBERED: Final = 10
 """For how many times the grace a stream whose record has come is remembered."""
 
-
-_SPECIAL: Final = MEANINGFUL | GOVERNED | {SERVICE}
-"""Tags that are not simply written down."""
-
-_STAR: Final = ALL_SPANS[0]
 
 _TRIES: Final = 5
 """To look at a table that another thread changes: the look is one step for the interpreter but for its collector."""
@@ -88,8 +70,6 @@ class Assembler:
         self._ids = ids
         self._stats = stats
         self._limits = limits
-        self._upstream_span = upstream_span
-        self._strict = strict
         self._propagators = propagators
         self._traces: OrderedDict[bytes, LiveTrace] = OrderedDict()  # the one longest without an event first
         self._leaving: OrderedDict[bytes, int] = OrderedDict()  # until when, the first to leave first
@@ -98,7 +78,10 @@ class Assembler:
         self._finished: list[FinishedTrace] = []
         self._active: list[tuple[Request, int]] = []
         self._ended: list[EndedStream] = []
-        self._problems: list[Problem] = []
+        self._executor = Executor(
+            stats=stats, limits=limits, upstream_span=upstream_span, strict=strict, conventions=conventions
+        )
+        self._planner = Planner(limits=limits, upstream_span=upstream_span)
 
     @property
     def live(self) -> int:
@@ -129,7 +112,9 @@ class Assembler:
 
     def take_problems(self) -> list[Problem]:
         """Return what could not be done as asked since the last call."""
-        problems, self._problems = self._problems, []
+        problems = self._executor.problems
+        if problems:
+            self._executor.problems = []
         return problems
 
     # Before the ACK
@@ -146,36 +131,65 @@ class Assembler:
                 first = self._propagation(trace)
         return first
 
+    def propagate_spoken(self, spoken: Spoken, now: int) -> Propagation | None:
+        """Do as :meth:`propagate` for a frame that is known but for its values."""
+        if self.sampling.rules:  # they want to know what is told
+            return self.propagate([spoken.told()], now)
+        trace = self._traces.get(spoken.key)
+        if trace is None:
+            trace = self._begin(spoken.key, spoken.phrase.creates or spoken.identity is not None, now)
+        if trace is None:
+            return None
+        if spoken.identity is not None:
+            adopt(trace, spoken.identity, self._stats, self._propagators)
+        if not self.sampling.trivial:
+            decide_early(self.sampling, trace, spoken.identity, None, now)
+        else:
+            trace.sampled = trace.flags & FLAG_SAMPLED != 0
+        if self._propagators.baggage or self._propagators.items:
+            if spoken.baggage or spoken.identity is not None:
+                self._adopt_baggage(trace, spoken.baggage, spoken.identity)
+            if spoken.phrase.carries:
+                self._carry_all(trace, spoken.told())
+        if trace.said:
+            return None
+        trace.said = True
+        return self._propagation(trace)
+
     def _identify(self, told: Told, now: int) -> LiveTrace | None:
-        """Return the stream's trace; a stream that only finishes spans that nobody knows gets none."""
+        """Return the stream's trace, which is now known as what the message says."""
         trace = self._traces.get(told.key)
         if trace is None:
-            if told.identity is None and told.start is None and all(block.span is None for block in told.blocks):
-                return None
-            if told.key in self._gone:
-                self._stats.count("frames_dropped", "late")
-                return None
-            trace = self._begin(told.key, now)
+            creates = any(block.span is not None for block in told.blocks)
+            trace = self._begin(told.key, creates or told.identity is not None or told.start is not None, now)
+        if trace is None:
+            return None
         if told.identity is not None:
             adopt(trace, told.identity, self._stats, self._propagators)
         if not self.sampling.trivial:
-            decide_early(self.sampling, trace, told, now)
+            decide_early(self.sampling, trace, told.identity, told, now)
         else:  # not only where an identity comes: what decided before may have been something else
             trace.sampled = trace.flags & FLAG_SAMPLED != 0
         if self._propagators.baggage or self._propagators.items:
             if told.baggage or told.identity is not None:
-                self._adopt_baggage(trace, told)
-            for block in told.blocks:
-                for name, number in block.baggage:
-                    value = told.values[number]
-                    assert isinstance(value, bytes)
-                    self._carry(trace, name, value)
+                self._adopt_baggage(trace, told.baggage, told.identity)
+            self._carry_all(trace, told)
         return trace
 
-    def _begin(self, key: bytes, now: int) -> LiveTrace:
+    def _begin(self, key: bytes, worth_it: bool, now: int) -> LiveTrace | None:
+        """Return a new trace, none for what is late and for what only finishes spans that nobody knows."""
+        if not worth_it:
+            return None
+        if key in self._gone:
+            self._stats.count("frames_dropped", "late")
+            return None
+        return self._new(key, now)
+
+    def _new(self, key: bytes, now: int) -> LiveTrace:
         if len(self._traces) >= self._limits.max_traces:
             self._evict("max_traces", now)
         trace = LiveTrace(key, self._ids.trace_id(), self._ids.span_id(), now)
+        trace.course = self._planner.start
         self._traces[key] = trace
         self._grow(trace, len(key))
         return trace
@@ -184,12 +198,20 @@ class Assembler:
         trace.size += size
         self._bytes += size
 
-    def _adopt_baggage(self, trace: LiveTrace, told: Told) -> None:
+    def _adopt_baggage(self, trace: LiveTrace, baggage: bytes, identity: Identity | None) -> None:
         """Add the caller's items; what the configuration says itself stays."""
-        if told.baggage and self._propagators.baggage:
-            self._carry_new(trace, parse_baggage(told.baggage).items())
-        if told.identity is not None and told.identity.headers:
-            self._carry_new(trace, self._propagators.read_items(told.identity))
+        if baggage and self._propagators.baggage:
+            self._carry_new(trace, parse_baggage(baggage).items())
+        if identity is not None and identity.headers:
+            self._carry_new(trace, self._propagators.read_items(identity))
+
+    def _carry_all(self, trace: LiveTrace, told: Told) -> None:
+        """Add the items that the configuration says itself."""
+        for block in told.blocks:
+            for name, number in block.baggage:
+                value = told.values[number]
+                assert isinstance(value, bytes)
+                self._carry(trace, name, value)
 
     def _carry_new(self, trace: LiveTrace, items: Iterable[tuple[bytes, bytes]]) -> None:
         for name, value in items:
@@ -245,6 +267,32 @@ class Assembler:
         if self._bytes > self._limits.max_bytes:
             self._keep_within_bytes(now)
 
+    def apply_spoken(self, spoken: Spoken, size: int, now: int) -> None:
+        """Do as :meth:`apply` for a frame that is known but for its values: later, if its spans are wanted."""
+        trace = self._account(spoken.key, size, now)
+        if trace is not None:
+            course = self._planner.follow(trace.course, spoken.phrase) if trace.course is not None else None
+            if course is None:
+                self._carry_out(trace, spoken.told(), now)
+                self._end_if_over(trace, now)
+            else:
+                trace.hear(spoken, course, trace.sampled or self._may_leave(trace), now)
+                if course.over:
+                    self._let_go(trace, now)
+                elif self._leaving:
+                    self._go_on(trace)
+        if self._bytes > self._limits.max_bytes:
+            self._keep_within_bytes(now)
+
+    def _carry_out(self, trace: LiveTrace, told: Told, now: int) -> bool:
+        """Do one message's blocks; ``False`` where strict mode gives up the rest of the frame."""
+        trace.unfold()
+        if not self._executor.carry_out(trace, told, now, trace.sampled or self._may_leave(trace)):
+            return False
+        if told.start is not None:
+            self._take_start(trace, told, told.start)
+        return True
+
     def _apply_to_several(self, told: list[Told], size: int, now: int) -> None:
         spoken_of: dict[bytes, LiveTrace | None] = {}
         for one in told:
@@ -261,7 +309,11 @@ class Assembler:
         """Let the trace go when its last span has ended; one that goes on while it waits for its record stays."""
         if trace.spans and not trace.open:
             self._let_go(trace, now)
-        elif self._leaving and trace.end is None:
+        elif self._leaving:
+            self._go_on(trace)
+
+    def _go_on(self, trace: LiveTrace) -> None:
+        if trace.end is None:
             self._leaving.pop(trace.key, None)
 
     def _keep_within_bytes(self, now: int) -> None:
@@ -285,173 +337,18 @@ class Assembler:
             trace.last_event_ns = now
         self._traces.move_to_end(trace.key)
 
-    def _carry_out(self, trace: LiveTrace, told: Told, now: int) -> bool:
-        """Do one message's blocks; ``False`` where strict mode gives up the rest of the frame."""
-        for block in told.blocks:
-            marked = self._marked(trace, block) if block.marks else None
-            if block.span is not None and not self._speak(trace, block, told.values, now):
-                trace.marks.extend((*block.marks, *block.finishes))
-                return False
-            if marked is not None:
-                for span in marked:
-                    if not span.end_ns:
-                        trace.finish(span, now)
-            if trace.marks:
-                for name in trace.marks:
-                    self._finish(trace, name, block.span, now)
-                trace.marks.clear()
-            for name in block.finishes:
-                self._finish(trace, name, block.span, now)
-        if told.marks:
-            trace.marks.extend(told.marks)
-        if told.start is not None:
-            self._take_start(trace, told, told.start)
-        return True
-
     def _take_start(self, trace: LiveTrace, told: Told, start: StreamStart) -> None:
         if trace.start is None and trace.end is None:
             self._active.append((start.request, 1))
         trace.start = trace.start or start
         trace.attributes.update(shown_tags(self._conventions.privacy, told.attributes))
 
-    def _speak(self, trace: LiveTrace, block: Block, values: Values, now: int) -> bool:
-        """Create the block's span or find it, and keep what is said of it."""
-        assert block.span is not None
-        span = trace.open.get(block.span)
-        if span is None:
-            if len(trace.spans) >= self._limits.max_spans:
-                self._stats.count("spans_dropped", "trace_full")
-                return True
-            span = self._start(trace, block, now)
-            if span is None:
-                return False
-        if block.describes and (trace.sampled or self._may_leave(trace)):
-            trace.sayings.append((span, block, values, now))
-        return True
-
     def _may_leave(self, trace: LiveTrace) -> bool:
         """Say whether a trace that is not sampled may be exported all the same: by its end, or by a late caller."""
         pending = trace.decision is not None and trace.decision.pending
         return self.sampling.rescues or pending or not (trace.remote_span_id or trace.made_by_haproxy)
 
-    def _describe_all(self, trace: LiveTrace) -> None:
-        """Set on the spans what was said of them."""
-        for span, block, values, then in trace.sayings:
-            self._describe(trace, span, block, values, then)
-        trace.sayings.clear()
-
-    def _start(self, trace: LiveTrace, block: Block, now: int) -> OpenSpan | None:
-        """Start the block's span under its first child-of reference, else under its first reference."""
-        assert block.span is not None
-        parent: OpenSpan | None = None
-        links: tuple[tuple[int, OpenSpan], ...] = ()
-        if block.parent is not None:
-            parent = self._target(trace, block.parent)
-            if parent is None and self._strict:
-                return None
-        elif block.references:
-            targets = self._targets(trace, block.references)
-            if targets is None:
-                return None
-            if targets:
-                parent = _parent(targets)
-                links = self._links(targets)
-        span = OpenSpan(block.span, parent, now)
-        span.response_side = block.response_side
-        span.links = links
-        if block.span == self._upstream_span and not trace.upstream_taken:
-            trace.upstream_taken = True
-            span.span_id = trace.upstream_id
-        elif parent is None and trace.spans:
-            # The id that went upstream went there with the stream's own trace id.
-            span.second_root = True
-        trace.spans.append(span)
-        trace.open[block.span] = span
-        return span
-
-    def _targets(self, trace: LiveTrace, references: Sequence[Reference]) -> list[tuple[int, OpenSpan]] | None:
-        """Find all that is referred to; strict: ``None`` where one is unknown."""
-        targets: list[tuple[int, OpenSpan]] = []
-        for reference in references:
-            target = self._target(trace, reference.span)
-            if target is not None:
-                targets.append((reference.kind, target))
-            elif self._strict:
-                return None
-        return targets
-
-    def _target(self, trace: LiveTrace, name: bytes) -> OpenSpan | None:
-        """Find the span that is referred to. Unknown: the stream's own span stands in; strict: ``None``.
-
-        A span that has ended is as good a parent as any: its id is known. The original refuses it.
-        """
-        target = trace.open.get(name) if self._strict else trace.find(name)
-        if target is None:
-            self._problems.append(Problem("unknown_reference", name, "it hangs under the stream's first span"))
-            return None if self._strict else trace.root
-        return target
-
-    def _links(self, targets: list[tuple[int, OpenSpan]]) -> tuple[tuple[int, OpenSpan], ...]:
-        """Every reference becomes a link but for a lone child-of, of which the parent says all."""
-        if len(targets) == 1 and targets[0][0] == CHILD_OF:
-            return ()
-        if len(targets) > self._limits.max_links:
-            self._stats.count("links_dropped", "span_full", len(targets) - self._limits.max_links)
-            return tuple(targets[: self._limits.max_links])
-        return tuple(targets)
-
-    def _describe(self, trace: LiveTrace, span: OpenSpan, block: Block, values: Values, now: int) -> None:
-        for key, number in block.attributes:
-            value = values[number]
-            if value is None:
-                continue
-            if key not in _SPECIAL:
-                if not say_within(span, (key, value), self._limits.max_attributes):
-                    self._stats.count("attributes_dropped", "span_full")
-                continue
-            if key == SERVICE and isinstance(value, bytes):
-                trace.service = value
-                continue
-            # The peer of the span that waits for the origin is a server, not the client.
-            if key in GOVERNED and not (key == PEER and span.name == self._upstream_span):
-                shown = shown_tag(self._conventions.privacy, key, value)
-                if shown is None:
-                    continue
-                value = shown
-            if not apply_tag(span, (key, value), self._limits.max_attributes):
-                self._stats.count("attributes_dropped", "span_full")
-        if block.log and not apply_log(span, placed(block.log, values), now, self._limits.max_events):
-            self._stats.count("events_dropped", "span_full")
-
     # Ends
-
-    def _finish(self, trace: LiveTrace, name: bytes, current: bytes | None, now: int) -> None:
-        """End the open spans that ``finish`` means; a name that no open span has means none."""
-        if name and name[0] == _STAR:
-            if name == ALL_SPANS:
-                for span in trace.open.values():
-                    span.finish(now)
-                trace.open.clear()
-                return
-            if name in (REQUEST_SPANS, RESPONSE_SPANS):
-                for span in _on_side(trace, name == RESPONSE_SPANS):
-                    trace.finish(span, now)
-                return
-        ending = trace.open.get(name or current or b"")
-        if ending is not None:
-            trace.finish(ending, now)
-
-    def _marked(self, trace: LiveTrace, block: Block) -> list[OpenSpan]:
-        """Return the open spans that the block's marks mean, before it does anything."""
-        marked: list[OpenSpan] = []
-        for name in block.marks:
-            if name == ALL_SPANS:
-                marked.extend(trace.open.values())
-            elif name in (REQUEST_SPANS, RESPONSE_SPANS):
-                marked.extend(_on_side(trace, name == RESPONSE_SPANS))
-            elif name in trace.open:
-                marked.append(trace.open[name])
-        return marked
 
     def end(self, end: EndOfStream, size: int, now: int) -> None:
         """Take the record of a stream's end, of ``size`` bytes; its trace leaves after a moment of grace.
@@ -466,7 +363,7 @@ class Assembler:
             if end.key in self._gone:
                 self._come_late(end, now)
                 return
-            trace = self._begin(end.key, now)
+            trace = self._new(end.key, now)
         if trace.end is not None:
             self._stats.count("records_dropped", "duplicate")
             return
@@ -521,9 +418,9 @@ class Assembler:
 
     def _export(self, trace: LiveTrace, now: int) -> None:
         """Let the trace leave if sampling keeps it; what is not kept is never built, but its end counts."""
-        if not trace.spans and trace.start is None and trace.end is None:
+        if not trace.has_spans and trace.start is None and trace.end is None:
             return
-        if trace.sampled or (trace.end is None and self.sampling.rescues):
+        if trace.sampled or (trace.end is None and (self.sampling.rescues or self.sampling.rules)):
             self._describe_all(trace)  # the spans themselves may have to say how it ended
         reason = decide_at_end(self.sampling, trace, now)
         if reason:
@@ -537,6 +434,10 @@ class Assembler:
             if trace.end is not None:
                 self._ended.append(ended_stream(trace, trace.end, finished, True, now, self._conventions))
             self._finished.append(finished)
+
+    def _describe_all(self, trace: LiveTrace) -> None:
+        trace.unfold()
+        self._executor.describe_all(trace)
 
     def _come_late(self, end: EndOfStream, now: int) -> None:
         """The stream's trace has left. As an end it still counts, once; its trace is known if HAProxy made it."""
@@ -575,8 +476,9 @@ class Assembler:
 
     def _cut_short(self, trace: LiveTrace, reason: str, now: int) -> None:
         """Let a trace go as what it is: incomplete, unless its record is there."""
+        trace.unfold()
         if trace.sampled:
-            self._describe_all(trace)
+            self._executor.describe_all(trace)
         if trace.end is None and (trace.cut_short() or trace.start is not None):
             self._stats.count("traces_incomplete", reason)
         self._remove(trace, now)
@@ -589,15 +491,3 @@ def _about_one_stream(told: list[Told]) -> bool:
             if one.key != key:
                 return False
     return True
-
-
-def _parent(targets: list[tuple[int, OpenSpan]]) -> OpenSpan:
-    """Return the first child-of reference, else the first reference."""
-    for kind, target in targets:
-        if kind == CHILD_OF:
-            return target
-    return targets[0][1]
-
-
-def _on_side(trace: LiveTrace, response: bool) -> list[OpenSpan]:
-    return [span for span in trace.open.values() if span.response_side == response]

@@ -14,7 +14,7 @@ from haproxy_telemetry.trace.http import split_target, target_of, verdict_of
 from haproxy_telemetry.trace.instructions import Told, placed
 from haproxy_telemetry.trace.live import LiveTrace
 from haproxy_telemetry.trace.spans import FLAG_SAMPLED, STATUS_ERROR, Attribute, AttributeValue
-from haproxy_telemetry.trace.stream import EndOfStream, Request
+from haproxy_telemetry.trace.stream import EndOfStream, Identity, Request
 from haproxy_telemetry.trace.termination import CLIENT
 
 _METHOD: Final = frozenset((b"http.request.method", b"http.method"))
@@ -22,19 +22,21 @@ _TARGET: Final = frozenset((b"url.path", b"http.target", b"http.url"))
 _CLIENT: Final = frozenset((b"client.address", b"network.peer.address"))
 
 
-def decide_early(sampling: Sampling, trace: LiveTrace, told: Told, now: int) -> None:
+def decide_early(sampling: Sampling, trace: LiveTrace, identity: Identity | None, told: Told | None, now: int) -> None:
     """Before the ACK: fix the flag that goes upstream, as far as it is not HAProxy's own.
 
-    Not asked where sampling is trivial: the flags as they come are all there is to it then.
+    ``told``, which has this ``identity``, is for rules. Not asked where sampling is trivial: the flags as they come are
+    all there is to it then.
     """
     decision = trace.decision
-    if decision is not None and not decision.pending and told.identity is None and trace.end is None:
+    if decision is not None and not decision.pending and identity is None and trace.end is None:
         return  # the trace can be no other than it was: only a message's identity, or the record's, makes it another
     anew = _anchored_anew(trace)
     if decision is not None and not decision.pending and not anew:
         return
-    _learn(sampling, _facts(trace), told)
-    _decide(sampling, trace, now, told.start is not None)
+    if told is not None and sampling.rules:
+        _learn(sampling, _facts(trace), told)
+    _decide(sampling, trace, now, told is not None and told.start is not None)
     if not trace.made_by_haproxy:
         _set_flag(trace)
 
@@ -110,8 +112,6 @@ def _facts(trace: LiveTrace) -> Facts:
 
 
 def _learn(sampling: Sampling, facts: Facts, told: Told) -> None:
-    if not sampling.rules:
-        return
     if told.start is not None:
         _learn_request(facts, told.start.request)
         _learn_tags(sampling, facts, told.attributes)

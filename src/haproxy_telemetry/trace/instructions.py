@@ -110,6 +110,18 @@ class Block(Plain):
         lone = len(references) == 1 and references[0].kind == CHILD_OF
         self.parent: bytes | None = references[0].span if lone else None
 
+    def shifted(self, count: int) -> Block:
+        """Return the same about values that have ``count`` others before them."""
+        return self.replaced(
+            attributes=_shifted(self.attributes, count),
+            log=_shifted(self.log, count),
+            baggage=_shifted(self.baggage, count),
+        )
+
+
+def _shifted(places: Places, count: int) -> Places:
+    return tuple([(key, number + count) for key, number in places])
+
 
 @final
 class Told(Plain):
@@ -150,6 +162,44 @@ class Told(Plain):
 
     def __hash__(self) -> int:
         return hash(self.key)
+
+
+class Phrase:
+    """What frames of one layout say, but for their values: ``blocks`` about one stream, which complain of nothing.
+
+    The blocks' numbers are those of :meth:`Spoken.values`. ``creates``: some block may begin a span; ``carries``: some
+    has baggage. One for all such frames: it is known by being the same object.
+    """
+
+    __slots__ = ("blocks", "carries", "creates")
+
+    def __init__(self, blocks: tuple[Block, ...]) -> None:
+        self.blocks = blocks
+        self.creates = any(block.span is not None for block in blocks)
+        self.carries = any(block.baggage for block in blocks)
+
+
+class Spoken:
+    """A frame that says a :class:`Phrase` of the stream ``key``; its values are read when they are wanted.
+
+    ``identity`` and ``baggage`` as in :class:`Told`. Not changed once it is made.
+    """
+
+    __slots__ = ("baggage", "identity", "key", "phrase")
+
+    def __init__(self, key: bytes, identity: Identity | None, baggage: bytes, phrase: Phrase) -> None:
+        self.key = key
+        self.identity = identity
+        self.baggage = baggage
+        self.phrase = phrase
+
+    def values(self) -> Values:
+        """Return what the blocks speak of."""
+        raise NotImplementedError
+
+    def told(self) -> Told:
+        """Return the same as instructions to be carried out at once."""
+        return Told(self.key, self.identity, self.baggage, self.phrase.blocks, (), self.values())
 
 
 @final

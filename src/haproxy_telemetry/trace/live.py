@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple, final
 
 from haproxy_telemetry.sampling import Decision, Facts
+from haproxy_telemetry.trace.course import NO_FRAME, NO_SPAN, Course, CourseSpan
 from haproxy_telemetry.trace.ids import IdSource
-from haproxy_telemetry.trace.instructions import CHILD_OF, FOLLOWS_FROM, Block, Values
+from haproxy_telemetry.trace.instructions import CHILD_OF, FOLLOWS_FROM, Block, Spoken, Values
 from haproxy_telemetry.trace.spans import (
     FLAG_HAS_IS_REMOTE,
     FLAG_IS_REMOTE,
@@ -31,6 +32,7 @@ _REFERENCE_TYPE: Final[dict[int, tuple[Attribute, ...]]] = {
     FOLLOWS_FROM: ((b"opentracing.ref_type", b"follows_from"),),
 }
 _INCOMPLETE: Final[Attribute] = (b"haproxy.incomplete", True)
+_NOTHING: Final[Values] = []
 
 
 class TraceLimits(NamedTuple):
@@ -127,6 +129,9 @@ class LiveTrace:
 
     ``decision``: about ``sampled``, made for the identity ``anchor`` that came with ``given_flags``, by ``facts``.
     ``sayings``: what is said of spans, with the message's values and the time; they are described when it leaves.
+
+    ``course``: as long as it is there, the frames of the times ``heard_at`` have made no spans yet (:meth:`unfold`).
+    ``heard`` are those of them of which something may be told some day, ``None`` in the others' places.
     """
 
     __slots__ = (
@@ -134,6 +139,7 @@ class LiveTrace:
         "attributes",
         "baggage",
         "began_ns",
+        "course",
         "decided_by_caller",
         "decision",
         "end",
@@ -141,6 +147,8 @@ class LiveTrace:
         "flags",
         "given_flags",
         "has_state",
+        "heard",
+        "heard_at",
         "key",
         "last_event_ns",
         "links",
@@ -193,6 +201,54 @@ class LiveTrace:
         self.anchor: tuple[bytes, bytes, bool, bool] | None = None
         self.given_flags = FLAG_SAMPLED
         self.sayings: list[tuple[OpenSpan, Block, Values, int]] = []
+        self.course: Course | None = None
+        self.heard: list[Spoken | None] = []
+        self.heard_at: list[int] = []
+
+    def hear(self, spoken: Spoken, course: Course, keep: bool, now: int) -> None:
+        """Take a frame without carrying it out; ``keep``: what it says of spans may be told some day."""
+        self.course = course
+        self.heard.append(spoken if keep else None)
+        self.heard_at.append(now)
+
+    def unfold(self) -> None:
+        """Make the spans of the frames that were heard, as if each had been carried out when it came."""
+        course = self.course
+        if course is None:
+            return
+        self.course = None
+        for planned in course.spans:
+            span = self._unfolded(planned)
+            self.spans.append(span)
+            if planned.end == NO_FRAME:
+                self.open[span.name] = span
+        frame, values = NO_FRAME, _NOTHING
+        for saying in course.sayings:
+            spoken = self.heard[saying.frame]
+            if spoken is not None:
+                if saying.frame != frame:
+                    frame, values = saying.frame, spoken.values()
+                self.sayings.append((self.spans[saying.span], saying.block, values, self.heard_at[frame]))
+        self.heard.clear()
+
+    def _unfolded(self, planned: CourseSpan) -> OpenSpan:
+        parent = self.spans[planned.parent] if planned.parent != NO_SPAN else None
+        span = OpenSpan(planned.name, parent, self.heard_at[planned.start])
+        span.response_side = planned.response_side
+        span.second_root = planned.second_root
+        if planned.links:
+            span.links = tuple([(kind, self.spans[number]) for kind, number in planned.links])
+        if planned.upstream:
+            self.upstream_taken = True
+            span.span_id = self.upstream_id
+        if planned.end != NO_FRAME:
+            span.finish(self.heard_at[planned.end])
+        return span
+
+    @property
+    def has_spans(self) -> bool:
+        """Whether there are spans, made or still to be made."""
+        return len(self.spans) > 0 or (self.course is not None and len(self.course.spans) > 0)
 
     @property
     def root(self) -> OpenSpan | None:
