@@ -265,15 +265,12 @@ class AgentConnection:
 
     def _recognise(self, event: Notified) -> None:
         """Read what differs, where the rest of the payload is known; else the messages, now, with all their faults."""
+        near = self.shapes.near(event.data, event.payload_at)
+        if event.is_one_of(near):
+            return
         alike = self.shapes.find(event.data, event.payload_at)
-        if alike is not None:
-            for shape in alike:
-                values = shape.read(event.data, event.payload_at)
-                if values is not None:
-                    event.shape = shape
-                    event.values = values
-                    return
-        event.read()
+        if alike is None or alike is near or not event.is_one_of(alike):
+            event.read()
 
     def _expect_ack(self, event: Notified) -> None:
         """Note that HAProxy waits for the ACK of a NOTIFY."""

@@ -53,6 +53,16 @@ class Notified:
         self.payload_at = payload_at
         self._messages = messages
 
+    def is_one_of(self, shapes: list[Shape]) -> bool:
+        """Read what differs, if the rest of the payload is that of one of these. Raises as ``parse_messages``."""
+        for shape in shapes:
+            values = shape.read(self.data, self.payload_at)
+            if values is not None:
+                self.shape = shape
+                self.values = values
+                return True
+        return False
+
     def read(self) -> None:
         """Read the messages now. Raises as ``parse_messages``."""
         self._messages = parse_messages(self.data, self.payload_at)
