@@ -34,13 +34,19 @@ WAYS = ("carried out", "heard")
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """What frames mean does not depend on whether their layout is known: the assembler's tests run both ways."""
-    if getattr(metafunc.module, "Laboratory", None) is not None:
+    if _laboratory(metafunc.module) is not None:
         metafunc.parametrize("way", WAYS, indirect=True)
 
 
 @pytest.fixture(autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a laboratory's frames be recognised, or not."""
-    laboratory = getattr(request.module, "Laboratory", None)
+    laboratory = _laboratory(request.module)
     if laboratory is not None:
         monkeypatch.setattr(laboratory, "known_unless_said", getattr(request, "param", "") == "heard")
+
+
+def _laboratory(module: object) -> object:
+    """The one of trace/laboratory.py, if the module works in it."""
+    laboratory = getattr(module, "Laboratory", None)
+    return laboratory if hasattr(laboratory, "known_unless_said") else None

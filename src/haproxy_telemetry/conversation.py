@@ -1,7 +1,7 @@
 """What is said on a connection: each read is answered by one write, timed, and recorded where that is wanted.
 
 This stands between the socket (``server.py``) and the meaning (``session.py``). Every request goes through it, so it
-is compiled, and knows neither socket nor loop: how to write, and the loop's turn, are handed in.
+is compiled, and knows neither socket nor loop: how to read and to write, and the loop's turn, are handed in.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Desk:
         self.recorder = recorder
         self.ack_times = AckTimes()
         self.buffer = bytearray(READ_BUFFER)
+        self.buffers = (self.buffer,)
         self.view = memoryview(self.buffer)
         self._turn = turn
         self._end_is_near = False
@@ -90,13 +91,45 @@ class _Read:
 
 
 @final
-class Conversation:
-    """One connection; ``write`` takes the bytes that HAProxy is to get."""
+class Line:
+    """The socket of a conversation, as far as it is read and written at once; what is rare is the server's.
 
-    def __init__(self, desk: Desk, peer: str, write: Callable[[bytes], None]) -> None:
+    ``receive`` fills buffers and says how far, ``send`` takes some of what it gets and says how much; both raise as the
+    system does. ``send_later`` sends when HAProxy takes it, and lets nothing be read before that. ``hung_up``: HAProxy
+    has ended the connection, or it is broken. ``ended``: our last word has been written.
+    """
+
+    __slots__ = ("ended", "hung_up", "open", "receive", "send", "send_later", "stuck")
+
+    def __init__(
+        self,
+        receive: Callable[[tuple[bytearray]], int],
+        send: Callable[[bytes], int],
+        send_later: Callable[[bytes], None],
+        hung_up: Callable[[Exception | None], None],
+        ended: Callable[[], None],
+    ) -> None:
+        self.receive = receive
+        self.send = send
+        self.send_later = send_later
+        self.hung_up = hung_up
+        self.ended = ended
+        self.stuck = False
+        """Whether what was written before waits for HAProxy to take it."""
+        self.open = True
+        """Whether there is a socket: its number may be another's later."""
+
+
+@final
+class Conversation:
+    """One connection; ``write`` takes the bytes that HAProxy is to get, where there is no ``line`` to send them."""
+
+    def __init__(self, desk: Desk, peer: str, write: Callable[[bytes], None], line: Line | None = None) -> None:
         self._desk = desk
         self._session = Session(desk.agent, peer)
         self._write = write
+        self._line = line
+        self._ended = False
         self._recording = 0
         """By which number the recorder knows the connection; 0: nothing is recorded."""
         if desk.recorder is not None:
@@ -106,6 +139,29 @@ class Conversation:
     def greeted(self) -> bool:
         """Whether there was a HELLO."""
         return self._session.greeted
+
+    def ready(self) -> None:
+        """Take what came on the line. What comes after the last word is read and thrown away."""
+        line = self._line
+        assert line is not None
+        try:
+            size = line.receive(self._desk.buffers)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            line.hung_up(error)
+            return
+        if not size:
+            line.hung_up(None)
+        elif not self._ended:
+            try:
+                goes_on = self.read(size)
+            except Exception as error:
+                line.hung_up(error)
+                raise
+            if not goes_on:
+                self._ended = True
+                line.ended()
 
     def read(self, size: int) -> bool:
         """Answer what was read, the first ``size`` bytes of the buffer; return whether the conversation goes on.
@@ -127,14 +183,32 @@ class Conversation:
         """Write the answer to a read."""
         desk = self._desk
         if read.answer:
-            self._write(read.answer)
+            self._say(read.answer)
         if read.frames:
             desk.ack_times.add(desk.clock.now() - read.began, read.frames)
         if self._recording and desk.recorder is not None:
             desk.recorder.read(self._recording, read.data, read.answer, read.began)
 
+    def _say(self, answer: bytes) -> None:
+        """Write it: at once, if there is a line that takes it."""
+        line = self._line
+        if line is None:
+            self._write(answer)
+            return
+        if not line.open:
+            return
+        sent = 0
+        if not line.stuck:
+            try:
+                sent = line.send(answer)
+            except OSError:  # it takes nothing now, or is broken: whoever sends the rest sees which
+                sent = 0
+        if sent < len(answer):
+            line.send_later(answer[sent:] if sent else answer)
+
     def end(self) -> None:
         """Write our last word."""
+        self._ended = True
         self._desk.write()
         self.write(_Read(self, b"", self._session.disconnect(), 0, self._desk.clock.now()))
 

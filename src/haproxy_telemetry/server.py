@@ -16,16 +16,17 @@ import os
 import socket
 import stat
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, final
 
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
-from haproxy_telemetry.conversation import Conversation, Desk
+from haproxy_telemetry.conversation import Conversation, Desk, Line
 from haproxy_telemetry.logs import fields
 from haproxy_telemetry.recorder.record import Recorder
 from haproxy_telemetry.settings import ADDRESS_TAKEN, ListenAddress, RecordsAddress, UnixAddress
-from haproxy_telemetry.turnloop import running_turn
+from haproxy_telemetry.turnloop import TurnLoop, running_turn, running_watch
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.server")
 
@@ -56,8 +57,65 @@ class _AddressTakenError(OSError):
 
 
 @final
+class _Direct:
+    """A socket that is read when the loop finds it ready, and written at once, as long as HAProxy takes all.
+
+    Its transport is left what it has a better hand for: to accept, to send later, to end.
+    """
+
+    def __init__(self, loop: TurnLoop, fd: int, transport: asyncio.Transport, ended: Callable[[], None]) -> None:
+        self.line = Line(partial(os.readv, fd), partial(os.write, fd), self._send_later, self._hung_up, ended)
+        self._fd = fd
+        self._loop = loop
+        self._transport = transport
+        self._ready: Callable[[], None] | None = None
+
+    def listen(self, ready: Callable[[], None]) -> None:
+        """Begin to read, as soon as the transport does."""
+        self._ready = ready
+        self._loop.call_soon(self._take_over)
+
+    def _take_over(self) -> None:
+        if self.line.open and self._ready is not None:
+            self._transport.pause_reading()
+            self._transport.set_write_buffer_limits(0)  # so that it says when it has sent all
+            self._loop.watch(self._fd, self._ready)
+
+    def _send_later(self, data: bytes) -> None:
+        """Leave it to the transport; read no more from a HAProxy that does not take its answers."""
+        self.line.stuck = True
+        self._loop.unwatch(self._fd)
+        self._transport.write(data)
+        if not self._transport.get_write_buffer_size():
+            self.go_on()
+
+    def go_on(self) -> None:
+        """All has been sent: read on."""
+        if self.line.stuck and self.line.open and self._ready is not None:
+            self.line.stuck = False
+            self._loop.watch(self._fd, self._ready)
+
+    def _hung_up(self, error: Exception | None) -> None:
+        """End what HAProxy has ended. A reset is how it ends health checks and idle connections."""
+        self.let_go()
+        if error is None:
+            self._transport.close()
+            return
+        _LOG.debug("connection reset", extra=fields(error=error))
+        self._transport.abort()
+
+    def let_go(self) -> None:
+        """Neither read nor write any more."""
+        self.line.open = False
+        self._loop.unwatch(self._fd)
+
+
+@final
 class SpopProtocol(asyncio.BufferedProtocol):
-    """One connection's socket. Reads go to a buffer that all connections of the server share."""
+    """One connection's socket. Reads go to a buffer that all connections of the server share.
+
+    Where the loop can call at once who is ready there is a :class:`_Direct` beside it, else asyncio reads and writes.
+    """
 
     def __init__(self, server: AgentServer) -> None:
         self._server = server
@@ -66,6 +124,7 @@ class SpopProtocol(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._ending = False
+        self._direct: _Direct | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, or turn it away past the bound."""
@@ -74,8 +133,14 @@ class SpopProtocol(asyncio.BufferedProtocol):
         if not self._server.admit(self):
             transport.abort()
             return
-        self._conversation = Conversation(self._server.desk, _peer_name(transport), transport.write)
+        loop, sock = self._server.loop, transport.get_extra_info("socket")
+        if loop is not None and sock is not None:
+            self._direct = _Direct(loop, sock.fileno(), transport, self._end)
+        line = self._direct.line if self._direct is not None else None
+        self._conversation = Conversation(self._server.desk, _peer_name(transport), transport.write, line)
         self._within(HELLO_TIMEOUT, self._no_hello)
+        if self._direct is not None:
+            self._direct.listen(self._conversation.ready)
 
     def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 (asyncio's signature)
         """Return where the next read goes."""
@@ -88,24 +153,25 @@ class SpopProtocol(asyncio.BufferedProtocol):
             return
         if not conversation.read(nbytes):
             self._end()
-        elif self._deadline is not None and conversation.greeted:
-            self._deadline.cancel()
-            self._deadline = None
 
     def pause_writing(self) -> None:
         """Read no more from a HAProxy that does not take its answers: what waits is bounded."""
-        if self._transport is not None:
+        if self._transport is not None and self._direct is None:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """Read on."""
-        if self._transport is not None:
+        if self._direct is not None:
+            self._direct.go_on()
+        elif self._transport is not None:
             self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection. A reset is how HAProxy ends health checks and idle connections."""
         if self._deadline is not None:
             self._deadline.cancel()
+        if self._direct is not None:
+            self._direct.let_go()
         if exc is not None:
             _LOG.debug("connection reset", extra=fields(error=exc))
         if self._conversation is not None:
@@ -120,6 +186,8 @@ class SpopProtocol(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """End the connection at once, by a reset."""
+        if self._direct is not None:
+            self._direct.let_go()
         if self._transport is not None:
             self._transport.abort()
 
@@ -141,6 +209,8 @@ class SpopProtocol(asyncio.BufferedProtocol):
         self._deadline = asyncio.get_running_loop().call_later(seconds, otherwise)
 
     def _no_hello(self) -> None:
+        if self._conversation is not None and self._conversation.greeted:
+            return
         self._server.agent.stats.count("connections_refused", "no_hello")
         self.abort()
 
@@ -153,6 +223,7 @@ class AgentServer:
         self.agent = agent
         self.clock = clock
         self.desk = Desk(agent, clock, recorder, running_turn())
+        self.loop = running_watch()
         self._max_connections = max_connections
         self._protocols: set[SpopProtocol] = set()
         self._nobody_left = asyncio.Event()

@@ -17,6 +17,8 @@ class Turn:
         """How many sockets are ready in it; 0 where nobody tells."""
         self._soon = soon
         self._at_end: list[Then] = []
+        self.watched: dict[int, Then] = {}
+        """Who is called when a descriptor can be read."""
 
     def at_end(self, then: Then) -> None:
         """Call ``then`` once, when everything that is ready now has had its turn."""
@@ -31,3 +33,22 @@ class Turn:
         if waiting:
             self._at_end = []
         return waiting
+
+    def call_ready(self, found: list[tuple[int, int]], others: int, failed: Callable[[Exception], None]) -> None:
+        """Call those who are ``found`` ready, as epoll gives them; so many ``others`` are ready beside them.
+
+        A mistake of one is told, and costs no other.
+        """
+        watched = self.watched
+        ours: list[int] = []
+        for fd, _ in found:
+            if fd in watched:
+                ours.append(fd)
+        self.ready = len(ours) + others
+        for fd in ours:
+            ready = watched.get(fd)  # the one before it may have ended this one
+            if ready is not None:
+                try:
+                    ready()
+                except Exception as error:
+                    failed(error)

@@ -18,7 +18,7 @@ from haproxy_telemetry import server as server_module
 from haproxy_telemetry.admin.vitals import Heartbeat
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
-from haproxy_telemetry.conversation import MOST_ANSWERS, MOST_WAITING
+from haproxy_telemetry.conversation import MOST_ANSWERS, MOST_WAITING, Conversation
 from haproxy_telemetry.server import AgentServer
 from haproxy_telemetry.service import _exception_handler, _tick
 from haproxy_telemetry.settings import TcpAddress
@@ -196,6 +196,28 @@ async def test_a_mistake_in_the_server_costs_one_connection(
         assert await bad.ask(hello()) == [b""]
     assert {ack[0] for ack in await good.ask(*stream(1))} == {ACK}
     assert lab.stats.get("internal_errors", "loop") == 3
+    assert said(caplog) == ["loop"]
+
+
+@reaches_inside
+def test_a_mistake_in_a_conversation_costs_one_connection_where_the_loop_calls_at_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        lab = Laboratory()
+        asyncio.get_running_loop().set_exception_handler(_exception_handler(lab.agent, lab.server))
+        await lab.server.listen(TcpAddress("127.0.0.1", 0))
+        good = await lab.connect()
+        monkeypatch.setattr(Conversation, "read", breaks(2, Conversation.read))
+        for _ in range(2):
+            bad = await lab.connect(greet=False)
+            assert await bad.ask(hello()) == [b""]
+        assert {ack[0] for ack in await good.ask(*stream(1))} == {ACK}
+        assert lab.stats.get("internal_errors", "loop") == 2
+        await lab.server.close(0.1)
+
+    with asyncio.Runner(loop_factory=TurnLoop) as runner:
+        runner.run(main())
     assert said(caplog) == ["loop"]
 
 

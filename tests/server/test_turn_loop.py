@@ -87,3 +87,65 @@ async def test_on_another_loop_it_is_a_turn_later() -> None:
     running_turn().at_end(called.set)
     await called.wait()
     assert running_turn().ready == 0
+
+
+def test_who_is_watched_is_called_at_once_and_those_who_wait_for_asyncio_after_them() -> None:
+    done: list[str] = []
+
+    async def main() -> None:
+        loop, pairs = asyncio.get_running_loop(), [socket.socketpair() for _ in range(4)]
+        assert isinstance(loop, TurnLoop)
+        first, second, broken, theirs = [here for here, _ in pairs]
+
+        def read(sock: socket.socket, name: str) -> None:
+            done.append(f"{name} of {loop.turn.ready}")
+            sock.recv(1)
+
+        def mistake() -> None:
+            loop.unwatch(broken.fileno())
+            raise ZeroDivisionError
+
+        def ends_another() -> None:
+            read(first, "first")
+            loop.unwatch(second.fileno())
+            running_turn().at_end(lambda: done.append("end"))
+
+        loop.add_reader(theirs, read, theirs, "theirs")
+        loop.watch(broken.fileno(), mistake)
+        loop.watch(first.fileno(), ends_another)
+        loop.watch(second.fileno(), lambda: read(second, "second"))
+        for _, there in (pairs[2], pairs[0], pairs[1], pairs[3]):  # epoll gives them in the order in which they came
+            there.send(b"x")
+        await asyncio.sleep(0.01)
+        assert done == ["first of 4", "theirs of 4", "end"]
+        loop.remove_reader(theirs)
+        loop.unwatch(first.fileno())
+        loop.unwatch(first.fileno())
+        for pair in pairs:
+            for sock in pair:
+                sock.close()
+
+    [told] = run(main())
+    assert isinstance(told["exception"], ZeroDivisionError)
+
+
+def test_a_timer_ends_the_wait_for_who_is_watched() -> None:
+    async def main() -> None:
+        loop, (here, there) = asyncio.get_running_loop(), socket.socketpair()
+        assert isinstance(loop, TurnLoop)
+        called: list[float] = []
+
+        def ready() -> None:
+            here.recv(1)
+            called.append(loop.time())
+
+        loop.watch(here.fileno(), ready)
+        loop.call_later(0.02, there.send, b"x")
+        async with asyncio.timeout(8):
+            while not called:
+                await asyncio.sleep(0.005)
+        loop.unwatch(here.fileno())
+        here.close()
+        there.close()
+
+    assert run(main()) == []
