@@ -25,6 +25,8 @@ SCOPE_VERSION: Final = __version__.encode()
 
 TRACE_ID_SIZE: Final = 16
 SPAN_ID_SIZE: Final = 8
+_IDS_SIZE: Final = 2 + TRACE_ID_SIZE + 2 + SPAN_ID_SIZE
+_TIMES_SIZE: Final = 18
 
 # Most attributes repeat from request to request (method, host, backend): their fields are kept, ready made.
 # Bounded in number and in bytes, because names and values are the peer's: some 7 MB if every byte is escaped.
@@ -78,8 +80,10 @@ def encode_span(span: FinishedSpan) -> bytes:
     name = _names[span.kind].get(span.name) or _name(span.name, span.kind)
     times = _TIMES(0x39, span.start_ns, 0x41, span.end_ns)
     said = _said(span)
-    body = b"\x0a\x10%b\x12\x08%b%b%b%b%b%b%b" % (trace_id, span_id, state, parent, name, times, said, _tail(span))
-    return _span_head(len(body)) + body
+    tail = _tail(span)
+    size = _IDS_SIZE + len(state) + len(parent) + len(name) + _TIMES_SIZE + len(said) + len(tail)
+    head = _SPAN_HEADS[size] if size < len(_SPAN_HEADS) else b"\x12" + varint(size)
+    return b"%b\x0a\x10%b\x12\x08%b%b%b%b%b%b%b" % (head, trace_id, span_id, state, parent, name, times, said, tail)
 
 
 def _said(span: FinishedSpan) -> bytes:
@@ -116,11 +120,6 @@ def _tail(span: FinishedSpan) -> bytes:
 
 def _flags(flags: int) -> bytes:
     return _FLAGS(0x0185, flags) if flags else b""  # Span.flags = 16, fixed32
-
-
-def _span_head(size: int) -> bytes:
-    """Write the tag and length of ``ScopeSpans.spans``."""
-    return _SPAN_HEADS[size] if size < len(_SPAN_HEADS) else b"\x12" + varint(size)
 
 
 def encode_resource(attributes: Iterable[Attribute]) -> bytes:
@@ -183,11 +182,10 @@ def _event(event: SpanEvent) -> bytes:
 
 def _link(link: SpanLink) -> bytes:
     _check_ids(link.trace_id, link.span_id)
-    body = b"\x0a\x10" + link.trace_id + b"\x12\x08" + link.span_id
-    if link.trace_state:
-        body += _text(b"\x1a", link.trace_state)
-    body += _end_of_link(link.attributes, link.flags)
-    return b"\x6a" + varint(len(body)) + body
+    state = _text(b"\x1a", link.trace_state) if link.trace_state else b""
+    end = _end_of_link(link.attributes, link.flags)
+    size = varint(_IDS_SIZE + len(state) + len(end))
+    return b"\x6a%b\x0a\x10%b\x12\x08%b%b%b" % (size, link.trace_id, link.span_id, state, end)
 
 
 def _end_of_link(attributes: tuple[Attribute, ...], flags: int) -> bytes:

@@ -336,7 +336,7 @@ class AgentConnection:
             actions = HARMLESS
         elif _ACK_HEAD_SIZE + len(ids) + len(actions) > self.max_frame_size:
             actions, left_out = fit_actions(actions, self.max_frame_size - _ACK_HEAD_SIZE - len(ids))
-        self._out.append(_ack_head(_ACK_HEAD_SIZE + len(ids) + len(actions)) + ids + actions)
+        self._out.append(b"%b%b%b" % (_ack_head(_ACK_HEAD_SIZE + len(ids) + len(actions)), ids, actions))
         return left_out
 
     def _forget_superseded(self, notified: Notified) -> None:
