@@ -139,18 +139,20 @@ class Agent:
 
     def _recognise(self, notified: Notified) -> Spoken | None:
         """Return what a known payload says of one stream, if that is all that it says."""
-        if notified.shape is None or notified.values is None:
+        match = notified.match
+        if match is None:
             return None
-        script = notified.shape.meaning
+        script = match.shape.meaning
         assert isinstance(script, Script)
-        return script.speak(notified.values)
+        return script.speak(match)
 
     def _understand(self, notified: Notified) -> list[Told]:
         """Return what the messages tell: by the script of their shape, or by reading them."""
-        if notified.shape is not None and notified.values is not None:
-            script = notified.shape.meaning
+        match = notified.match
+        if match is not None:
+            script = match.shape.meaning
             assert isinstance(script, Script)
-            told = script.say(notified.values)
+            told = script.say(match)
             if told is not None:
                 return told
         translation = translate(notified.messages, self._strict)
@@ -158,7 +160,7 @@ class Agent:
             self.stats.count("messages_skipped", "", translation.skipped_messages)
         for problem in translation.problems:
             self._report(problem.reason, problem.subject, problem.hint)
-        if notified.shape is None and self.shapes.missed(notified.data, notified.payload_at):
+        if match is None and self.shapes.missed(notified.data, notified.payload_at):
             self._learn(notified)
         return translation.told
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from haproxy_telemetry.spop import AgentConnection, Message, Notified, ShapeTable
+from haproxy_telemetry.spop import AgentConnection, Message, Notified, ShapeTable, unpacked
 from haproxy_telemetry.spop.messages import serialize_messages
 from haproxy_telemetry.spop.shapes import (
     LEARN_AFTER,
@@ -44,7 +44,8 @@ def test_shapes_that_begin_alike_are_few_and_the_least_used_makes_room() -> None
         assert learn(table, payload(b"m", b"", b"%d" % number), [[0]], number)
     for number in range(1, MAX_ALIKE):
         assert any(
-            shape.read(payload(b"m", b"x", b"%d" % number), 0) for shape in table.find(payload(b"m", b"", b""), 0) or ()
+            shape.match(payload(b"m", b"x", b"%d" % number), 0)
+            for shape in table.find(payload(b"m", b"", b""), 0) or ()
         )
     assert learn(table, payload(b"m", b"", b"new"), [[0]], "new")
     alike = table.find(payload(b"m", b"", b""), 0)
@@ -89,9 +90,10 @@ def test_a_connection_recognises_what_the_table_knows_and_gives_the_same_message
     others = [Message(b"m", ((b"v", b""), (b"w", b"long" * 100), (b"x", -1)))]
     (event,) = connection.receive_data(frame(serialize_messages(others)))
     assert isinstance(event, Notified)
-    assert event.shape is not None
-    assert (event.shape.meaning, event.values) == ("known", [b"", b"long" * 100, -1])
+    assert event.match is not None
+    assert (event.match.shape.meaning, event.match.values()) == ("known", [b"", b"long" * 100, -1])
+    assert unpacked(event.match.packed([2, 0])) == [-1, b""]
     assert event.messages == tuple(others)
     (stranger,) = connection.receive_data(frame(payload(b"n", b"")))
     assert isinstance(stranger, Notified)
-    assert (stranger.shape, stranger.messages) == (None, (Message(b"n", ((b"v", b""),)),))
+    assert (stranger.match, stranger.messages) == (None, (Message(b"n", ((b"v", b""),)),))

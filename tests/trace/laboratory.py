@@ -9,7 +9,9 @@ from typing import ClassVar
 
 from haproxy_telemetry.dialect import Script, translate, write_script
 from haproxy_telemetry.sampling import Sampling
-from haproxy_telemetry.spop import Message, Value
+from haproxy_telemetry.spop import Message, Shape, Value
+from haproxy_telemetry.spop.messages import serialize_messages
+from haproxy_telemetry.spop.shapes import shape_of
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.assembler import Assembler
 from haproxy_telemetry.trace.conventions import DEFAULT, Conventions
@@ -33,10 +35,10 @@ def say(*arguments: Argument, id: Value = b"stream-1", name: str = "anything") -
 
 
 class Phrasebook:
-    """Frames that are alike, by all of them but the values that differ."""
+    """The layouts that came before, each with what it means."""
 
     def __init__(self) -> None:
-        self._scripts: dict[object, Script] = {}
+        self._shapes: dict[tuple[bytes, ...], Shape] = {}
 
     def spoken(self, messages: Sequence[Message]) -> Spoken | None:
         """What a known frame says of one stream, if that is all that it says."""
@@ -44,17 +46,13 @@ class Phrasebook:
         if written is None:
             return None
         varying, script = written
-        constant = repr([
-            (message.name, [(name, None if number in numbers else value) for number, (name, value) in arguments])
-            for message, numbers in zip(messages, varying, strict=True)
-            for arguments in [list(enumerate(message.arguments))]
-        ])  # fmt: skip
-        values = [
-            message.arguments[number][1]
-            for message, numbers in zip(messages, varying, strict=True)
-            for number in numbers
-        ]  # fmt: skip
-        return self._scripts.setdefault(constant, script).speak(values)
+        payload = serialize_messages(messages)
+        shape = shape_of(payload, 0, varying, script)
+        match = self._shapes.setdefault((*shape.runs, shape.last), shape).match(payload, 0)
+        assert match is not None, "a payload is of the shape that was made of it"
+        known = match.shape.meaning
+        assert isinstance(known, Script)
+        return known.speak(match)
 
 
 @dataclass

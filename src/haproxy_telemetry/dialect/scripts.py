@@ -17,7 +17,7 @@ from typing import Final, final
 from haproxy_telemetry.dialect import opentracing, stream
 from haproxy_telemetry.dialect.translate import translate
 from haproxy_telemetry.dialect.values import as_attribute_of_one, as_joined_text, as_text
-from haproxy_telemetry.spop import Binary, Message, Value
+from haproxy_telemetry.spop import Binary, Match, Message, Value, unpacked
 from haproxy_telemetry.trace.instructions import Block, Phrase, Spoken, Told, Values
 from haproxy_telemetry.trace.spans import Attribute, AttributeValue
 from haproxy_telemetry.trace.stream import Identity
@@ -52,16 +52,19 @@ class _Source:
         self.count = count
         self.text = text
 
-    def value(self, values: list[Value]) -> AttributeValue | None:
+    def value(self, match: Match) -> AttributeValue | None:
         """Return it; NULL is no attribute."""
         if self.count == 1:
-            value = values[self.first]
-            if type(value) is bytes:
-                return value
-            return as_text(value) if self.text else as_attribute_of_one(value)
+            return self.made_of(match.value(self.first))
         if self.count:
-            return as_joined_text(values[self.first : self.first + self.count])
+            return as_joined_text([match.value(self.first + number) for number in range(self.count)])
         return self.plain
+
+    def made_of(self, value: Value) -> AttributeValue | None:
+        """Return what one value is here."""
+        if type(value) is bytes:
+            return value
+        return as_text(value) if self.text else as_attribute_of_one(value)
 
 
 class _MessageScript:
@@ -69,8 +72,8 @@ class _MessageScript:
 
     __slots__ = ()
 
-    def say(self, values: list[Value]) -> Told | None:  # noqa: ARG002 (what others need)
-        """Return what is told with these values, ``None`` without an id."""
+    def say(self, match: Match) -> Told | None:  # noqa: ARG002 (what others need)
+        """Return what a payload tells, ``None`` without an id."""
         return None
 
 
@@ -90,15 +93,15 @@ class _StartScript(_MessageScript):
             raise _CannotSayError
         self._tags = [(key, _source(value, False)) for key, value in told.attributes]
 
-    def say(self, values: list[Value]) -> Told | None:
-        """Return what is told with these values, ``None`` without an id."""
+    def say(self, match: Match) -> Told | None:
+        """Return what a payload tells, ``None`` without an id."""
         facts: list[Value] = []
         for at in self._facts:
-            facts.append(values[at] if at >= 0 else None)  # noqa: PERF401 (compiled, this is the loop that it looks like)
-        return stream.told_of(facts, self._attributes(values) if self._tags else ())
+            facts.append(match.value(at) if at >= 0 else None)  # noqa: PERF401 (compiled, this is the loop that it looks like)
+        return stream.told_of(facts, self._attributes(match) if self._tags else ())
 
-    def _attributes(self, values: list[Value]) -> tuple[Attribute, ...]:
-        said = [(key, source.value(values)) for key, source in self._tags]
+    def _attributes(self, match: Match) -> tuple[Attribute, ...]:
+        said = [(key, source.value(match)) for key, source in self._tags]
         return tuple([(key, value) for key, value in said if value is not None])
 
 
@@ -126,15 +129,15 @@ class _ToldScript(_MessageScript):
             texts.update(number for _, number in block.log + block.baggage)
         self.sources = [_source(value, number in texts) for number, value in enumerate(told.values)]
 
-    def say(self, values: list[Value]) -> Told | None:
-        """Return what is told with these values, ``None`` without an id."""
-        key = values[self.key]
-        if type(key) is not bytes:
-            key = as_text(key)
+    def say(self, match: Match) -> Told | None:
+        """Return what a payload tells, ``None`` without an id."""
+        key = as_text(match.value(self.key))
         if not key:
             return None
-        said = _said(self.sources, values)
-        return Told(key, self.identity(values), self.baggage(values), self.blocks, self._marks, said)
+        said: Values = []
+        for source in self.sources:
+            said.append(source.value(match))
+        return Told(key, self.identity(match), self.baggage(match), self.blocks, self._marks, said)
 
     @property
     def has_baggage(self) -> bool:
@@ -146,64 +149,85 @@ class _ToldScript(_MessageScript):
         """Whether it tells nothing of the stream as a whole."""
         return not self._fields and not self.has_baggage
 
-    def baggage(self, values: list[Value]) -> bytes:
+    def baggage(self, match: Match) -> bytes:
         """Return the caller's header."""
-        return as_text(values[self._baggage]) if self._baggage >= 0 else b""
+        return as_text(match.value(self._baggage)) if self._baggage >= 0 else b""
 
-    def identity(self, values: list[Value]) -> Identity | None:
+    def identity(self, match: Match) -> Identity | None:
         """Return what the stream is told of callers."""
         if not self._fields:
             return None
-        upstream, caller, untrusted, state = [as_text(values[at]) if at >= 0 else b"" for at in self._fields]
-        headers = [(name, text) for name, at in self._headers if (text := as_text(values[at]))]
+        upstream, caller, untrusted, state = [as_text(match.value(at)) if at >= 0 else b"" for at in self._fields]
+        headers = [(name, text) for name, at in self._headers if (text := as_text(match.value(at)))]
         if not (upstream or caller or untrusted or state or headers):
             return None
         return Identity(upstream, caller, untrusted, state, tuple(headers))
 
 
 @final
-class _SpokenHere(Spoken):
-    """A frame with the ``values`` that came over the wire."""
+class _KnownPhrase(Phrase):
+    """What all messages of a payload tell of one stream, together; the first may tell more than blocks."""
 
-    __slots__ = ("_script", "_values")
-
-    def __init__(
-        self, key: bytes, identity: Identity | None, baggage: bytes, script: _PhraseScript, values: list[Value]
-    ) -> None:
-        super().__init__(key, identity, baggage, script.phrase)
-        self._script = script
-        self._values = values
-
-    def values(self) -> Values:
-        """Return what the blocks speak of."""
-        return _said(self._script.sources, self._values)
-
-
-@final
-class _PhraseScript:
-    """What all messages of a payload tell of one stream, together."""
-
-    __slots__ = ("_first", "_keys", "phrase", "sources")
+    __slots__ = ("_first", "_keys", "_numbers", "_sources")
 
     def __init__(self, tolds: list[_ToldScript]) -> None:
         self._first = tolds[0]
         self._keys = [told.key for told in tolds[1:]]
-        self.sources: list[_Source] = []
+        self._sources: list[_Source] = []
         blocks: list[Block] = []
         for told in tolds:
-            blocks.extend([block.shifted(len(self.sources)) for block in told.blocks])
-            self.sources.extend(told.sources)
-        self.phrase = Phrase(tuple(blocks))
+            blocks.extend([block.shifted(len(self._sources)) for block in told.blocks])
+            self._sources.extend(told.sources)
+        self._numbers = [source.first + number for source in self._sources for number in range(source.count)]
+        super().__init__(tuple(blocks))
 
-    def speak(self, values: list[Value]) -> Spoken | None:
-        """Return what is said with these values; ``None`` without an id, or where it is about several streams."""
-        key = values[self._first.key]
+    def speak(self, match: Match) -> Spoken | None:
+        """Return what is said in this payload; ``None`` without an id, or where it is about several streams."""
+        first = self._first
+        key = match.value(first.key)
         if type(key) is not bytes or not key:
             return None
-        for at in self._keys:
-            if values[at] != key:
-                return None
-        return _SpokenHere(key, self._first.identity(values), self._first.baggage(values), self, values)
+        if self._keys:
+            raw = match.raw(first.key)
+            for at in self._keys:
+                if match.raw(at) != raw:
+                    return None
+        return _SpokenHere(key, first.identity(match), first.baggage(match), self, match)
+
+    def pack(self, match: Match) -> bytes:
+        """Return the values of the blocks as they came."""
+        return match.packed(self._numbers)
+
+    def values(self, packed: bytes) -> Values:
+        """Return what the blocks speak of."""
+        values = unpacked(packed)
+        said: Values = []
+        at = 0
+        for source in self._sources:
+            if source.count == 1:
+                said.append(source.made_of(values[at]))
+            else:
+                said.append(as_joined_text(values[at : at + source.count]) if source.count else source.plain)
+            at += source.count
+        return said
+
+
+@final
+class _SpokenHere(Spoken):
+    """A frame as it came over the wire."""
+
+    __slots__ = ("_known", "_match")
+
+    def __init__(
+        self, key: bytes, identity: Identity | None, baggage: bytes, known: _KnownPhrase, match: Match
+    ) -> None:
+        super().__init__(key, identity, baggage, known)
+        self._known = known
+        self._match = match
+
+    def packed(self) -> bytes:
+        """Return the values of the blocks as they came."""
+        return self._known.pack(self._match)
 
 
 @final
@@ -215,21 +239,21 @@ class Script:
     def __init__(self, tolds: list[_MessageScript], strict: bool) -> None:
         self._tolds = tolds
         self._strict = strict
-        self._phrase: _PhraseScript | None = None if strict else _phrase(tolds)
+        self._phrase: _KnownPhrase | None = None if strict else _phrase(tolds)
 
-    def speak(self, values: list[Value]) -> Spoken | None:
-        """Return what a payload with these values says of one stream; ``None`` where :meth:`say` has to be asked."""
-        return self._phrase.speak(values) if self._phrase is not None else None
+    def speak(self, match: Match) -> Spoken | None:
+        """Return what a payload says of one stream; ``None`` where :meth:`say` has to be asked."""
+        return self._phrase.speak(match) if self._phrase is not None else None
 
-    def say(self, values: list[Value]) -> list[Told] | None:
-        """Return what a payload with these values tells; ``None`` where the readers have to see it."""
+    def say(self, match: Match) -> list[Told] | None:
+        """Return what a payload tells; ``None`` where the readers have to see it."""
         if self._strict:
-            for value in values:
+            for value in match.values():
                 if isinstance(value, Binary):
                     return None
         said: list[Told] = []
         for script in self._tolds:
-            told = script.say(values)
+            told = script.say(match)
             if told is None or (self._strict and None in told.values):
                 return None
             said.append(told)
@@ -300,21 +324,14 @@ def _varying(message: Message) -> list[int]:
     return numbers
 
 
-def _said(sources: list[_Source], values: list[Value]) -> Values:
-    said: Values = []
-    for source in sources:
-        said.append(source.value(values))
-    return said
-
-
-def _phrase(scripts: list[_MessageScript]) -> _PhraseScript | None:
+def _phrase(scripts: list[_MessageScript]) -> _KnownPhrase | None:
     """Put messages together, if only the first says more than blocks."""
     tolds = [script for script in scripts if isinstance(script, _ToldScript)]
     if len(tolds) < len(scripts) or not all(told.says_blocks_alone for told in tolds[1:]):
         return None
     if len(tolds) > 1 and tolds[0].has_baggage and not any(block.span is not None for block in tolds[0].blocks):
         return None  # there may be no trace yet to take it
-    return _PhraseScript(tolds)
+    return _KnownPhrase(tolds)
 
 
 def _marker(number: int) -> bytes:

@@ -9,7 +9,7 @@ from .handshake import DEFAULT_CAPABILITIES, Hello
 from .limits import Limits
 from .messages import Message, Pair
 from .scalars import Binary, Int32, Uint32, Uint64
-from .shapes import Shape, ShapeTable
+from .shapes import Match, Shape, ShapeTable, unpacked
 from .states import State
 from .status import StatusCode, describe_status
 from .values import Value, serialize_string
@@ -30,6 +30,7 @@ __all__ = [
     "Hello",
     "Int32",
     "Limits",
+    "Match",
     "Message",
     "MisuseError",
     "NotSpop",
@@ -51,4 +52,5 @@ __all__ = [
     "parse_actions",
     "serialize_action",
     "serialize_string",
+    "unpacked",
 ]

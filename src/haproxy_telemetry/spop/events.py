@@ -8,8 +8,7 @@ from typing import TypeAlias, final
 from .errors import SpopError
 from .handshake import Hello
 from .messages import Message, parse_messages
-from .shapes import Shape
-from .values import Value
+from .shapes import Match, Shape
 from .varint import parse_varint
 
 
@@ -36,30 +35,28 @@ class Notified:
     HAProxy gave up waiting for the ACK and sends the stream's next event; so this object is the handle.
 
     ``ids`` are both as they stand in the frame. ``size``: bytes of the frame, or of all its fragments, without length
-    fields. Where the payload was recognised, ``shape`` says as what, ``values`` are what differs, and the messages are
-    read when somebody asks for them. One is made for every frame: so it is a class of few fields, and no tuple.
+    fields. Where the payload was recognised, ``match`` says as what, and where the values lie; the messages are read
+    when somebody asks for them. One is made for every frame: so it is a class of few fields, and no tuple.
     """
 
-    __slots__ = ("_messages", "data", "ids", "payload_at", "shape", "size", "values")
+    __slots__ = ("_messages", "data", "ids", "match", "payload_at", "size")
 
     def __init__(
         self, ids: bytes, messages: tuple[Message, ...] | None, size: int, data: bytes, payload_at: int
     ) -> None:
         self.ids = ids
         self.size = size
-        self.shape: Shape | None = None
-        self.values: list[Value] | None = None
+        self.match: Match | None = None
         self.data = data
         self.payload_at = payload_at
         self._messages = messages
 
     def is_one_of(self, shapes: list[Shape]) -> bool:
-        """Read what differs, if the rest of the payload is that of one of these. Raises as ``parse_messages``."""
+        """Find what differs, if the rest of the payload is that of one of these. Raises as ``parse_messages``."""
         for shape in shapes:
-            values = shape.read(self.data, self.payload_at)
-            if values is not None:
-                self.shape = shape
-                self.values = values
+            match = shape.match(self.data, self.payload_at)
+            if match is not None:
+                self.match = match
                 return True
         return False
 

@@ -58,12 +58,12 @@ class Shape:
         self.meaning = meaning
         self.used = 0
 
-    def read(self, data: bytes, pos: int) -> list[Value] | None:
-        """Return the values of the payload from ``pos`` to the end of ``data``; ``None`` if it is not of this shape.
+    def match(self, data: bytes, pos: int) -> Match | None:
+        """Find the values of the payload from ``pos`` to the end of ``data``; ``None`` if it is not of this shape.
 
         Raises InvalidFrame as ``parse_messages`` would.
         """
-        values: list[Value] = []
+        spots: list[int] = []
         end = len(data)
         for run in self.runs:
             at = pos + len(run)
@@ -71,18 +71,58 @@ class Shape:
                 return None
             if data[at] == STRING and at + 1 < end and data[at + 1] < ONE_BYTE:
                 pos = at + 2 + data[at + 1]
-                at += 2
-                values.append(data[at:pos])
             else:
                 try:
-                    value, pos = parse_value(data, at)
+                    _, pos = parse_value(data, at)
                 except IndexError:  # cut: the parser says what is wrong
                     return None
-                values.append(value)
+            spots.append(at)
+            spots.append(pos)
         if pos + len(self.last) != end or data[pos:] != self.last:
             return None
         self.used += 1
-        return values
+        return Match(self, data, spots)
+
+
+@final
+class Match:
+    """A payload that is of a shape: where its values lie. They are read when somebody asks for them."""
+
+    __slots__ = ("_data", "_spots", "shape")
+
+    def __init__(self, shape: Shape, data: bytes, spots: list[int]) -> None:
+        self.shape = shape
+        self._data = data
+        self._spots = spots  # from where to where, in turn
+
+    def value(self, number: int) -> Value:
+        """Read a value."""
+        data, at = self._data, self._spots[2 * number]
+        if data[at] == STRING and data[at + 1] < ONE_BYTE:
+            return data[at + 2 : self._spots[2 * number + 1]]
+        return parse_value(data, at)[0]
+
+    def values(self) -> list[Value]:
+        """Read all."""
+        return [self.value(number) for number in range(len(self._spots) // 2)]
+
+    def raw(self, number: int) -> bytes:
+        """Return a value as it came, with its type."""
+        return self._data[self._spots[2 * number] : self._spots[2 * number + 1]]
+
+    def packed(self, numbers: Sequence[int]) -> bytes:
+        """Return these values as they came, one behind the other: for :func:`unpacked`."""
+        return b"".join([self.raw(number) for number in numbers])
+
+
+def unpacked(packed: bytes) -> list[Value]:
+    """Read values that lie one behind the other."""
+    values: list[Value] = []
+    pos, end = 0, len(packed)
+    while pos < end:
+        value, pos = parse_value(packed, pos)
+        values.append(value)
+    return values
 
 
 @final

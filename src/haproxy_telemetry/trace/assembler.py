@@ -276,7 +276,8 @@ class Assembler:
                 self._carry_out(trace, spoken.told(), now)
                 self._end_if_over(trace, now)
             else:
-                trace.hear(spoken, course, trace.sampled or self._may_leave(trace), now)
+                keep = spoken.phrase.describes and (trace.sampled or self._may_leave(trace))
+                trace.hear(spoken.packed() if keep else None, course, now)
                 if course.over:
                     self._let_go(trace, now)
                 elif self._leaving:

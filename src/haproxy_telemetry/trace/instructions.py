@@ -167,16 +167,21 @@ class Told(Plain):
 class Phrase:
     """What frames of one layout say, but for their values: ``blocks`` about one stream, which complain of nothing.
 
-    The blocks' numbers are those of :meth:`Spoken.values`. ``creates``: some block may begin a span; ``carries``: some
-    has baggage. One for all such frames: it is known by being the same object.
+    ``creates``: some block may begin a span; ``describes``: some says something of one; ``carries``: some has baggage.
+    One for all such frames: it is known by being the same object.
     """
 
-    __slots__ = ("blocks", "carries", "creates")
+    __slots__ = ("blocks", "carries", "creates", "describes")
 
     def __init__(self, blocks: tuple[Block, ...]) -> None:
         self.blocks = blocks
         self.creates = any(block.span is not None for block in blocks)
+        self.describes = any(block.describes for block in blocks)
         self.carries = any(block.baggage for block in blocks)
+
+    def values(self, packed: bytes) -> Values:
+        """Return what the blocks speak of, from what :meth:`Spoken.packed` kept."""
+        raise NotImplementedError
 
 
 class Spoken:
@@ -193,13 +198,14 @@ class Spoken:
         self.baggage = baggage
         self.phrase = phrase
 
-    def values(self) -> Values:
-        """Return what the blocks speak of."""
+    def packed(self) -> bytes:
+        """Return the values as small as they can be kept: a stream may live long."""
         raise NotImplementedError
 
     def told(self) -> Told:
         """Return the same as instructions to be carried out at once."""
-        return Told(self.key, self.identity, self.baggage, self.phrase.blocks, (), self.values())
+        values = self.phrase.values(self.packed())
+        return Told(self.key, self.identity, self.baggage, self.phrase.blocks, (), values)
 
 
 @final

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, final
 from haproxy_telemetry.sampling import Decision, Facts
 from haproxy_telemetry.trace.course import NO_FRAME, NO_SPAN, Course, CourseSpan
 from haproxy_telemetry.trace.ids import IdSource
-from haproxy_telemetry.trace.instructions import CHILD_OF, FOLLOWS_FROM, Block, Spoken, Values
+from haproxy_telemetry.trace.instructions import CHILD_OF, FOLLOWS_FROM, Block, Values
 from haproxy_telemetry.trace.spans import (
     FLAG_HAS_IS_REMOTE,
     FLAG_IS_REMOTE,
@@ -131,7 +131,7 @@ class LiveTrace:
     ``sayings``: what is said of spans, with the message's values and the time; they are described when it leaves.
 
     ``course``: as long as it is there, the frames of the times ``heard_at`` have made no spans yet (:meth:`unfold`).
-    ``heard`` are those of them of which something may be told some day, ``None`` in the others' places.
+    ``heard`` is what they say of spans, packed; ``None`` where nothing will be told of it.
     """
 
     __slots__ = (
@@ -202,13 +202,13 @@ class LiveTrace:
         self.given_flags = FLAG_SAMPLED
         self.sayings: list[tuple[OpenSpan, Block, Values, int]] = []
         self.course: Course | None = None
-        self.heard: list[Spoken | None] = []
+        self.heard: list[bytes | None] = []
         self.heard_at: list[int] = []
 
-    def hear(self, spoken: Spoken, course: Course, keep: bool, now: int) -> None:
-        """Take a frame without carrying it out; ``keep``: what it says of spans may be told some day."""
+    def hear(self, said: bytes | None, course: Course, now: int) -> None:
+        """Take a frame without carrying it out, but for what it says of spans, if that may be told some day."""
         self.course = course
-        self.heard.append(spoken if keep else None)
+        self.heard.append(said)
         self.heard_at.append(now)
 
     def unfold(self) -> None:
@@ -224,10 +224,10 @@ class LiveTrace:
                 self.open[span.name] = span
         frame, values = NO_FRAME, _NOTHING
         for saying in course.sayings:
-            spoken = self.heard[saying.frame]
-            if spoken is not None:
+            said = self.heard[saying.frame]
+            if said is not None:
                 if saying.frame != frame:
-                    frame, values = saying.frame, spoken.values()
+                    frame, values = saying.frame, course.phrases[saying.frame].values(said)
                 self.sayings.append((self.spans[saying.span], saying.block, values, self.heard_at[frame]))
         self.heard.clear()
 
