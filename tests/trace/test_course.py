@@ -80,23 +80,29 @@ UNKNOWN = (b"child-of", b"nobody")
 
 
 @settings(max_examples=300)
-@given(FRAMES, SAMPLINGS, ENDINGS, st.sampled_from((2, 128)), st.sampled_from((300, 262_144)))
-@example([[say((b"span", b"A")), say((b"span", b"B"), (b"follows-from", b"A"))]], None, "record", 128, 999)
+@given(FRAMES, SAMPLINGS, ENDINGS, st.sampled_from((2, 128)), st.sampled_from((300, 262_144)), st.sampled_from((0, 9)))
+@example([[say((b"span", b"A")), say((b"span", b"B"), (b"follows-from", b"A"))]], None, "record", 128, 999, 9)
 @example(
     [
         [say((b"span", b"A"), name="request"), say((b"span", b"B"), name="http_response")],
         [say((b"span", b"C"), UNKNOWN), say((b"span", b"C"), (b"finish", b"*res*"))],
     ],
-    None, "expired", 128, 999,
+    None, "expired", 128, 999, 0,
 )  # fmt: skip
 @example(  # the first has no trace yet to take its baggage, the second begins it
-    [[say((b"baggage", b"a=1")), say((b"span", b"A"))]], None, "record", 128, 999
+    [[say((b"baggage", b"a=1")), say((b"span", b"A"))]], None, "record", 128, 999, 9
 )
 def test_what_is_heard_is_what_would_have_been_carried_out(
-    frames: list[list[Message]], sampling: Sampling | None, ending: str, few: int, size: int
+    frames: list[list[Message]], sampling: Sampling | None, ending: str, few: int, size: int, roomy: int
 ) -> None:
     limits = TraceLimits(
-        grace_ns=GRACE, max_spans=few, max_attributes=few, max_events=few, max_links=few - 1, max_trace_bytes=size
+        grace_ns=GRACE,
+        max_spans=few,
+        max_attributes=few,
+        max_events=few,
+        max_links=few - 1,
+        max_trace_bytes=size,
+        roomy=roomy,
     )
     assert played(frames, sampling, ending, limits, True) == played(frames, sampling, ending, limits, False)
 

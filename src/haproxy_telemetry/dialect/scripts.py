@@ -194,12 +194,19 @@ class _KnownPhrase(Phrase):
                     return None
         return _SpokenHere(key, first.identity(match), first.baggage(match), self, match)
 
+    def values_of(self, match: Match) -> Values:
+        """Return what the blocks speak of."""
+        said: Values = []
+        for source in self._sources:
+            said.append(source.value(match))
+        return said
+
     def pack(self, match: Match) -> bytes:
-        """Return the values of the blocks as they came."""
+        """Return the values of the blocks as they came, one behind the other."""
         return match.packed(self._numbers)
 
-    def values(self, packed: bytes) -> Values:
-        """Return what the blocks speak of."""
+    def unpacked(self, packed: bytes) -> Values:
+        """Return what the blocks speak of, from what :meth:`pack` made."""
         values = unpacked(packed)
         said: Values = []
         at = 0
@@ -225,8 +232,12 @@ class _SpokenHere(Spoken):
         self._known = known
         self._match = match
 
+    def values(self) -> Values:
+        """Return what the blocks speak of."""
+        return self._known.values_of(self._match)
+
     def packed(self) -> bytes:
-        """Return the values of the blocks as they came."""
+        """Return the values in little room."""
         return self._known.pack(self._match)
 
 

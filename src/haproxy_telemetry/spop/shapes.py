@@ -77,7 +77,6 @@ class Shape:
                 except IndexError:  # cut: the parser says what is wrong
                     return None
             spots.append(at)
-            spots.append(pos)
         if pos + len(self.last) != end or data[pos:] != self.last:
             return None
         self.used += 1
@@ -93,22 +92,27 @@ class Match:
     def __init__(self, shape: Shape, data: bytes, spots: list[int]) -> None:
         self.shape = shape
         self._data = data
-        self._spots = spots  # from where to where, in turn
+        self._spots = spots  # where each begins
 
     def value(self, number: int) -> Value:
         """Read a value."""
-        data, at = self._data, self._spots[2 * number]
-        if data[at] == STRING and data[at + 1] < ONE_BYTE:
-            return data[at + 2 : self._spots[2 * number + 1]]
+        data, at = self._data, self._spots[number]
+        if data[at] == STRING:
+            size = data[at + 1]
+            if size < ONE_BYTE:
+                return data[at + 2 : at + 2 + size]
         return parse_value(data, at)[0]
 
     def values(self) -> list[Value]:
         """Read all."""
-        return [self.value(number) for number in range(len(self._spots) // 2)]
+        return [self.value(number) for number in range(len(self._spots))]
 
     def raw(self, number: int) -> bytes:
         """Return a value as it came, with its type."""
-        return self._data[self._spots[2 * number] : self._spots[2 * number + 1]]
+        data, at, runs = self._data, self._spots[number], self.shape.runs
+        if number + 1 < len(runs):
+            return data[at : self._spots[number + 1] - len(runs[number + 1])]
+        return data[at : len(data) - len(self.shape.last)]
 
     def packed(self, numbers: Sequence[int]) -> bytes:
         """Return these values as they came, one behind the other: for :func:`unpacked`."""

@@ -232,7 +232,7 @@ class Assembler:
             self._stats.count("baggage_dropped", "trace_too_large")
             return
         self._grow(trace, size)
-        trace.baggage[name] = value
+        trace.baggage = {**trace.baggage, name: value}
         trace.said = False
 
     def _propagation(self, trace: LiveTrace) -> Propagation:
@@ -276,8 +276,11 @@ class Assembler:
                 self._carry_out(trace, spoken.told(), now)
                 self._end_if_over(trace, now)
             else:
-                keep = spoken.phrase.describes and (trace.sampled or self._may_leave(trace))
-                trace.hear(spoken.packed() if keep else None, course, now)
+                if not spoken.phrase.describes or not (trace.sampled or self._may_leave(trace)):
+                    trace.hear(None, course, now)
+                else:
+                    small = len(self._traces) > self._limits.roomy
+                    trace.hear(spoken.packed() if small else spoken, course, now)
                 if course.over:
                     self._let_go(trace, now)
                 elif self._leaving:
@@ -342,7 +345,8 @@ class Assembler:
         if trace.start is None and trace.end is None:
             self._active.append((start.request, 1))
         trace.start = trace.start or start
-        trace.attributes.update(shown_tags(self._conventions.privacy, told.attributes))
+        if told.attributes:
+            trace.attributes = {**trace.attributes, **dict(shown_tags(self._conventions.privacy, told.attributes))}
 
     def _may_leave(self, trace: LiveTrace) -> bool:
         """Say whether a trace that is not sampled may be exported all the same: by its end, or by a late caller."""

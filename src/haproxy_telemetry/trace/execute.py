@@ -59,7 +59,7 @@ class Executor:
         for block in told.blocks:
             marked = self._marked(trace, block) if block.marks else None
             if block.span is not None and not self._speak(trace, block, told.values, now, keep):
-                trace.marks.extend((*block.marks, *block.finishes))
+                trace.marks = (*trace.marks, *block.marks, *block.finishes)
                 return False
             if marked is not None:
                 for span in marked:
@@ -68,11 +68,11 @@ class Executor:
             if trace.marks:
                 for name in trace.marks:
                     self._finish(trace, name, block.span, now)
-                trace.marks.clear()
+                trace.marks = ()
             for name in block.finishes:
                 self._finish(trace, name, block.span, now)
         if told.marks:
-            trace.marks.extend(told.marks)
+            trace.marks += told.marks
         return True
 
     def _speak(self, trace: LiveTrace, block: Block, values: Values, now: int, keep: bool) -> bool:

@@ -179,8 +179,8 @@ class Phrase:
         self.describes = any(block.describes for block in blocks)
         self.carries = any(block.baggage for block in blocks)
 
-    def values(self, packed: bytes) -> Values:
-        """Return what the blocks speak of, from what :meth:`Spoken.packed` kept."""
+    def unpacked(self, packed: bytes) -> Values:
+        """Return :meth:`Spoken.values`, from what :meth:`Spoken.packed` made of them."""
         raise NotImplementedError
 
 
@@ -198,14 +198,17 @@ class Spoken:
         self.baggage = baggage
         self.phrase = phrase
 
+    def values(self) -> Values:
+        """Return what the blocks speak of."""
+        raise NotImplementedError
+
     def packed(self) -> bytes:
-        """Return the values as small as they can be kept: a stream may live long."""
+        """Return the values in little room."""
         raise NotImplementedError
 
     def told(self) -> Told:
         """Return the same as instructions to be carried out at once."""
-        values = self.phrase.values(self.packed())
-        return Told(self.key, self.identity, self.baggage, self.phrase.blocks, (), values)
+        return Told(self.key, self.identity, self.baggage, self.phrase.blocks, (), self.values())
 
 
 @final

@@ -7,12 +7,13 @@ that went upstream.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple, final
 
 from haproxy_telemetry.sampling import Decision, Facts
 from haproxy_telemetry.trace.course import NO_FRAME, NO_SPAN, Course, CourseSpan
 from haproxy_telemetry.trace.ids import IdSource
-from haproxy_telemetry.trace.instructions import CHILD_OF, FOLLOWS_FROM, Block, Values
+from haproxy_telemetry.trace.instructions import CHILD_OF, FOLLOWS_FROM, Block, Spoken, Values
 from haproxy_telemetry.trace.spans import (
     FLAG_HAS_IS_REMOTE,
     FLAG_IS_REMOTE,
@@ -34,6 +35,10 @@ _REFERENCE_TYPE: Final[dict[int, tuple[Attribute, ...]]] = {
 _INCOMPLETE: Final[Attribute] = (b"haproxy.incomplete", True)
 _NOTHING: Final[Values] = []
 
+# Most traces have none: an empty one for each would be a tenth of what a trace takes. They are replaced, never changed.
+NOTHING_CARRIED: Final[Mapping[bytes, bytes]] = {}
+NOTHING_TOLD: Final[Mapping[bytes, AttributeValue]] = {}
+
 
 class TraceLimits(NamedTuple):
     """What the assembler holds at most. Times in nanoseconds, sizes in bytes of frame payload.
@@ -44,7 +49,9 @@ class TraceLimits(NamedTuple):
     ttl_ns: int = 300_000_000_000
     """Since the stream's last event: longer than HAProxy's usual time-outs, so that only the lost expire."""
     max_traces: int = 10_000
-    """Streams alive at once: 10,000 of nine spans are some 60 MB."""
+    """Streams alive at once: 10,000 of nine spans are some 20 MB."""
+    roomy: int = 1_000
+    """Streams alive at once up to which what they tell is kept as it came, which is quicker; packed beyond."""
     max_trace_bytes: int = 262_144
     """Of one stream: sixteen full frames, where a whole request of eight events is under 4 kB."""
     max_bytes: int = 268_435_456
@@ -131,7 +138,7 @@ class LiveTrace:
     ``sayings``: what is said of spans, with the message's values and the time; they are described when it leaves.
 
     ``course``: as long as it is there, the frames of the times ``heard_at`` have made no spans yet (:meth:`unfold`).
-    ``heard`` is what they say of spans, packed; ``None`` where nothing will be told of it.
+    ``heard`` are those of them that say something of spans, packed where there are many; ``None``: it will not be told.
     """
 
     __slots__ = (
@@ -183,18 +190,18 @@ class LiveTrace:
         self.tracestate_header = b""
         self.has_state = False
         self.decided_by_caller = False
-        self.baggage: dict[bytes, bytes] = {}
+        self.baggage: Mapping[bytes, bytes] = NOTHING_CARRIED
         self.service: bytes | None = None
         self.spans: list[OpenSpan] = []
         self.open: dict[bytes, OpenSpan] = {}
-        self.marks: list[bytes] = []
+        self.marks: tuple[bytes, ...] = ()
         self.size = 0
         self.began_ns = now
         self.last_event_ns = now
         self.said = False
         self.start: StreamStart | None = None
         self.end: EndOfStream | None = None
-        self.attributes: dict[bytes, AttributeValue] = {}
+        self.attributes: Mapping[bytes, AttributeValue] = NOTHING_TOLD
         self.sampled = True
         self.decision: Decision | None = None
         self.facts: Facts | None = None  # only where somebody asks
@@ -202,10 +209,10 @@ class LiveTrace:
         self.given_flags = FLAG_SAMPLED
         self.sayings: list[tuple[OpenSpan, Block, Values, int]] = []
         self.course: Course | None = None
-        self.heard: list[bytes | None] = []
+        self.heard: list[Spoken | bytes | None] = []
         self.heard_at: list[int] = []
 
-    def hear(self, said: bytes | None, course: Course, now: int) -> None:
+    def hear(self, said: Spoken | bytes | None, course: Course, now: int) -> None:
         """Take a frame without carrying it out, but for what it says of spans, if that may be told some day."""
         self.course = course
         self.heard.append(said)
@@ -227,7 +234,8 @@ class LiveTrace:
             said = self.heard[saying.frame]
             if said is not None:
                 if saying.frame != frame:
-                    frame, values = saying.frame, course.phrases[saying.frame].values(said)
+                    frame = saying.frame
+                    values = said.values() if isinstance(said, Spoken) else course.phrases[frame].unpacked(said)
                 self.sayings.append((self.spans[saying.span], saying.block, values, self.heard_at[frame]))
         self.heard.clear()
 
