@@ -17,7 +17,10 @@ from haproxy_telemetry.session import Session
 from haproxy_telemetry.turn import Turn
 
 READ_BUFFER: Final = 262_144
-"""One for all connections: a read is taken out of it before the next one begins. 16 of HAProxy's frames."""
+"""One for all connections that asyncio reads: a read is taken out of it before the next one begins."""
+
+MOST_AT_ONCE: Final = 65_536
+"""Bytes of a read of ours: four of HAProxy's largest frames. What is more comes in the next turn."""
 
 MOST_ANSWERS: Final = 32
 """Answers that are written together: the first waits for the others, which takes some microseconds each."""
@@ -42,7 +45,6 @@ class Desk:
         self.recorder = recorder
         self.ack_times = AckTimes()
         self.buffer = bytearray(READ_BUFFER)
-        self.buffers = (self.buffer,)
         self.view = memoryview(self.buffer)
         self._turn = turn
         self._end_is_near = False
@@ -94,16 +96,16 @@ class _Read:
 class Line:
     """The socket of a conversation, as far as it is read and written at once; what is rare is the server's.
 
-    ``receive`` fills buffers and says how far, ``send`` takes some of what it gets and says how much; both raise as the
-    system does. ``send_later`` sends when HAProxy takes it, and lets nothing be read before that. ``hung_up``: HAProxy
-    has ended the connection, or it is broken. ``ended``: our last word has been written.
+    ``receive`` returns what came, so many bytes at most, ``send`` takes some of what it gets and says how much; both
+    raise as the system does. ``send_later`` sends when HAProxy takes it, and lets nothing be read before that.
+    ``hung_up``: HAProxy has ended the connection, or it is broken. ``ended``: our last word has been written.
     """
 
     __slots__ = ("ended", "hung_up", "open", "receive", "send", "send_later", "stuck")
 
     def __init__(
         self,
-        receive: Callable[[tuple[bytearray]], int],
+        receive: Callable[[int], bytes],
         send: Callable[[bytes], int],
         send_later: Callable[[bytes], None],
         hung_up: Callable[[Exception | None], None],
@@ -145,17 +147,17 @@ class Conversation:
         line = self._line
         assert line is not None
         try:
-            size = line.receive(self._desk.buffers)
+            data = line.receive(MOST_AT_ONCE)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             line.hung_up(error)
             return
-        if not size:
+        if not data:
             line.hung_up(None)
         elif not self._ended:
             try:
-                goes_on = self.read(size)
+                goes_on = self._answer(data)
             except Exception as error:
                 line.hung_up(error)
                 raise
@@ -164,13 +166,16 @@ class Conversation:
                 line.ended()
 
     def read(self, size: int) -> bool:
-        """Answer what was read, the first ``size`` bytes of the buffer; return whether the conversation goes on.
+        """Answer what was read, the first ``size`` bytes of the buffer; return whether the conversation goes on."""
+        return self._answer(bytes(self._desk.view[:size]))
+
+    def _answer(self, data: bytes) -> bool:
+        """Answer what came; return whether the conversation goes on.
 
         The answer is written at the end of the turn (see :class:`Desk`), and now if it is the last one.
         """
         desk, session = self._desk, self._session
         began = desk.clock.now()
-        data = bytes(desk.view[:size])
         answer = session.receive(data, began)
         if answer or self._recording:
             desk.take(_Read(self, data, answer, session.answered, began))

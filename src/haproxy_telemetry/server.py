@@ -16,7 +16,6 @@ import os
 import socket
 import stat
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -64,7 +63,9 @@ class _Direct:
     """
 
     def __init__(self, loop: TurnLoop, fd: int, transport: asyncio.Transport, ended: Callable[[], None]) -> None:
-        self.line = Line(partial(os.readv, fd), partial(os.write, fd), self._send_later, self._hung_up, ended)
+        self._socket = socket.socket(fileno=fd)  # the transport's lets nobody read; it is also who closes it
+        self._socket.setblocking(False)
+        self.line = Line(self._socket.recv, self._socket.send, self._send_later, self._hung_up, ended)
         self._fd = fd
         self._loop = loop
         self._transport = transport
@@ -108,6 +109,7 @@ class _Direct:
         """Neither read nor write any more."""
         self.line.open = False
         self._loop.unwatch(self._fd)
+        self._socket.detach()
 
 
 @final

@@ -208,7 +208,7 @@ def test_a_mistake_in_a_conversation_costs_one_connection_where_the_loop_calls_a
         asyncio.get_running_loop().set_exception_handler(_exception_handler(lab.agent, lab.server))
         await lab.server.listen(TcpAddress("127.0.0.1", 0))
         good = await lab.connect()
-        monkeypatch.setattr(Conversation, "read", breaks(2, Conversation.read))
+        monkeypatch.setattr(Conversation, "_answer", breaks(2, Conversation._answer))
         for _ in range(2):
             bad = await lab.connect(greet=False)
             assert await bad.ask(hello()) == [b""]
