@@ -26,6 +26,7 @@ from haproxy_telemetry.exporters import Exporter, LogExporter
 from haproxy_telemetry.faults import Faults
 from haproxy_telemetry.logs import OnceLogger, fields
 from haproxy_telemetry.metrics.traffic import Traffic
+from haproxy_telemetry.native import mypyc_attr
 from haproxy_telemetry.records.errors import RecordError
 from haproxy_telemetry.records.parse import parse_datagram
 from haproxy_telemetry.sampling import Sampling
@@ -46,6 +47,7 @@ AT_ONCE: Final = 16
 _ONCE: Final = "once, counted from now on"
 
 
+@mypyc_attr(acyclic=True)
 @final
 class _Work:
     """One answered frame, yet to be carried out; ``size`` in bytes of payload, ``now`` when it came."""

@@ -12,6 +12,7 @@ from typing import Final, final
 from haproxy_telemetry.acktimes import AckTimes
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.clock import Clock
+from haproxy_telemetry.native import mypyc_attr
 from haproxy_telemetry.recorder.record import Recorder
 from haproxy_telemetry.session import Session
 from haproxy_telemetry.turn import Turn
@@ -78,6 +79,7 @@ class Desk:
         self.agent.carry_out()
 
 
+@mypyc_attr(acyclic=True)
 @final
 class _Read:
     """What was read at ``began``, and the answer to its ``frames``."""

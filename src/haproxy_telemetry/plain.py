@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from haproxy_telemetry.native import mypyc_attr
 
+
+@mypyc_attr(acyclic=True)
 class Plain:
     """Base of records. A subclass has slots, sets them all in ``__init__``, and names those that count here."""
 

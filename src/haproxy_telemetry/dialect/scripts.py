@@ -17,6 +17,7 @@ from typing import Final, final
 from haproxy_telemetry.dialect import opentracing, stream
 from haproxy_telemetry.dialect.translate import translate
 from haproxy_telemetry.dialect.values import as_attribute_of_one, as_joined_text, as_text
+from haproxy_telemetry.native import mypyc_attr
 from haproxy_telemetry.spop import Binary, Match, Message, Value, unpacked
 from haproxy_telemetry.trace.instructions import Block, Phrase, Spoken, Told, Values
 from haproxy_telemetry.trace.spans import Attribute, AttributeValue
@@ -219,6 +220,7 @@ class _KnownPhrase(Phrase):
         return said
 
 
+@mypyc_attr(acyclic=True)
 @final
 class _SpokenHere(Spoken):
     """A frame as it came over the wire."""

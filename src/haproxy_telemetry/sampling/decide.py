@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, final
 
+from haproxy_telemetry.native import mypyc_attr
 from haproxy_telemetry.plain import Plain
 from haproxy_telemetry.sampling.rules import Action, Facts, Rule, first_match
 from haproxy_telemetry.sampling.samplers import Sampler
@@ -24,6 +25,7 @@ BY_TAIL: Final = "tail"
 """Why a trace is dropped: the reasons of the counter ``traces_dropped``."""
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Given:
     """What a trace came with. ``parent``: somebody decided before. ``sampled``: the flag, as it came.
@@ -41,6 +43,7 @@ class Given:
         self.sampled = sampled
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Decision(Plain):
     """``threshold`` goes into the tracestate if ``sampled``; ``None``: how many stand behind this one isn't known.

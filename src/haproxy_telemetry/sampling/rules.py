@@ -13,6 +13,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple, TypeAlias, final
 
+from haproxy_telemetry.native import mypyc_attr
 from haproxy_telemetry.sampling.rate import RateLimit
 from haproxy_telemetry.sampling.thresholds import ALWAYS
 
@@ -29,6 +30,7 @@ class Action(Enum):
     RATE = "rate"
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Facts:
     """What is known of a stream so far; ``None`` is what nobody has told yet. ``tags`` grow until the end."""

@@ -323,11 +323,13 @@ class AgentConnection:
     def acknowledge_serialized(self, notified: Notified, actions: bytes) -> int:
         """Do as :meth:`acknowledge`, with a LIST-OF-ACTIONS that is written already."""
         ids = notified.ids
-        if self._in_flight.get(ids) is not notified:
+        waiting = self._in_flight.pop(ids, None)
+        if waiting is not notified:
+            if waiting is not None:
+                self._in_flight[ids] = waiting
             self._forget_superseded(notified)
             self._count_frame(FrameType.ACK, -1)
             return count_actions(actions)
-        del self._in_flight[ids]
         if self.closed and not self._farewell:
             self._count_frame(FrameType.ACK, -1)
             return count_actions(actions)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias, final
 
+from haproxy_telemetry.native import mypyc_attr
+
 from .errors import SpopError
 from .handshake import Hello
 from .messages import Message, parse_messages
@@ -26,6 +28,7 @@ class HealthChecked:
     hello: Hello
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Notified:
     """HAProxy holds a stream until this is acknowledged.

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, final
 
+from haproxy_telemetry.native import mypyc_attr
+
 from .messages import Message, parse_string
 from .values import STRING, Value, parse_value
 from .varint import ONE_BYTE
@@ -83,6 +85,7 @@ class Shape:
         return Match(self, data, spots)
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Match:
     """A payload that is of a shape: where its values lie. They are read when somebody asks for them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, TypeAlias, final
 
+from haproxy_telemetry.native import mypyc_attr
 from haproxy_telemetry.plain import Plain
 from haproxy_telemetry.trace.spans import Attribute, AttributeValue
 from haproxy_telemetry.trace.stream import Identity, StreamStart
@@ -38,6 +39,7 @@ def placed(places: Places, values: Values) -> list[Attribute]:
     return attributes
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Reference(Plain):
     """``kind`` is :data:`CHILD_OF` or :data:`FOLLOWS_FROM`; ``span`` the name of a span of the same trace."""
@@ -57,6 +59,7 @@ _BLOCK: Final = ("span", "references", "attributes", "log", "baggage", "finishes
 _TOLD: Final = ("key", "identity", "baggage", "blocks", "marks", "values", "start", "attributes")
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Block(Plain):
     """One span's part of a message: create it or speak to it, then finish what is named.
@@ -123,6 +126,7 @@ def _shifted(places: Places, count: int) -> Places:
     return tuple([(key, number + count) for key, number in places])
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Told(Plain):
     """What one message says about one stream, whose name is ``key`` (HAProxy's ``unique-id``).
@@ -184,6 +188,7 @@ class Phrase:
         raise NotImplementedError
 
 
+@mypyc_attr(acyclic=True)
 class Spoken:
     """A frame that says a :class:`Phrase` of the stream ``key``; its values are read when they are wanted.
 
@@ -211,6 +216,7 @@ class Spoken:
         return Told(self.key, self.identity, self.baggage, self.phrase.blocks, (), self.values())
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Propagation:
     """What goes back to HAProxy, and from there upstream: header values, ids in hex.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple, final
 
+from haproxy_telemetry.native import mypyc_attr
 from haproxy_telemetry.sampling import Decision, Facts
 from haproxy_telemetry.trace.course import NO_FRAME, NO_SPAN, Course, CourseSpan
 from haproxy_telemetry.trace.ids import IdSource
@@ -68,6 +69,7 @@ class TraceLimits(NamedTuple):
     """What HAProxy's timers become: ``spans``, ``events`` or ``off``."""
 
 
+@mypyc_attr(acyclic=True)
 @final
 class OpenSpan:
     """A span that is still written to, or has ended while its trace lives on (``end_ns`` is then not 0).
@@ -122,6 +124,7 @@ class OpenSpan:
         self.end_ns = now if now > self.start_ns else self.start_ns
 
 
+@mypyc_attr(acyclic=True)
 @final
 class LiveTrace:
     """All spans of one stream, and the context that they belong to.

@@ -36,9 +36,10 @@ class Planner:
 
     def follow(self, course: Course, phrase: Phrase) -> Course | None:
         """Return the course after one more frame, ``None`` where it cannot be told in advance."""
-        if phrase in course.next:
-            return course.next[phrase]
-        if self._known >= MAX_COURSES or len(course.phrases) >= MAX_FRAMES:
+        known = course.next.get(phrase)
+        if known is not None:
+            return known
+        if phrase in course.next or self._known >= MAX_COURSES or len(course.phrases) >= MAX_FRAMES:
             return None
         self._known += 1
         course.next[phrase] = made = self._make((*course.phrases, phrase))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple, final
 
+from haproxy_telemetry.native import mypyc_attr
 from haproxy_telemetry.plain import Plain
 from haproxy_telemetry.trace.values import Attribute, AttributeValue, Blob
 
@@ -61,6 +62,7 @@ SPAN_FIELDS: Final = (
 TRACE_FIELDS: Final = ("service", "spans")
 
 
+@mypyc_attr(acyclic=True)
 @final
 class SpanLink(Plain):
     """A reference to another span: ``trace_id`` is 16 bytes, ``span_id`` 8. Not changed once it is made."""
@@ -84,6 +86,7 @@ class SpanLink(Plain):
         return hash((self.trace_id, self.span_id))
 
 
+@mypyc_attr(acyclic=True)
 @final
 class FinishedSpan(Plain):
     """One span, complete. ``parent_span_id`` is ``b""`` for a root; ``flags`` are OTLP's (W3C flags below).
@@ -137,6 +140,7 @@ class FinishedSpan(Plain):
         return hash((self.trace_id, self.span_id))
 
 
+@mypyc_attr(acyclic=True)
 @final
 class FinishedTrace(Plain):
     """What one HAProxy stream gave: its spans, to be exported together.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final, final
 
+from haproxy_telemetry.native import mypyc_attr
 from haproxy_telemetry.plain import Plain
 from haproxy_telemetry.trace.privacy import Privacy
 from haproxy_telemetry.trace.spans import Attribute
@@ -55,6 +56,7 @@ OUTCOME_FIELDS: Final = ("status", "error_type")
 ENDED_FIELDS: Final = ("end", "seen_ns", "trace_id", "span_id", "flags", "exported", "attributes", "service", "routed")
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Identity(Plain):
     """Whose trace the stream belongs to, as traceparent headers.
@@ -91,6 +93,7 @@ class Identity(Plain):
         return IDENTITY_FIELDS
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Target(Plain):
     """A request target in its parts (RFC 9112, 3.2); ``authority`` and ``scheme`` only where it is absolute."""
@@ -110,6 +113,7 @@ class Target(Plain):
         return TARGET_FIELDS
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Request(Plain):
     """The request, and where it came in. ``target`` is the request target as sent: path and query, or absolute."""
@@ -145,6 +149,7 @@ class Request(Plain):
         return REQUEST_FIELDS
 
 
+@mypyc_attr(acyclic=True)
 @final
 class StreamStart(Plain):
     """A stream whose request has come; ``start_ns`` is its first byte.
@@ -166,6 +171,7 @@ class StreamStart(Plain):
         return START_FIELDS
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Timers(Plain):
     """HAProxy's timers of one request (configuration manual 8.4), in nanoseconds."""
@@ -191,6 +197,7 @@ class Timers(Plain):
         return TIMER_FIELDS
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Phase(Plain):
     """``last``: the stream ended in it. ``upstream``: it belongs to the attempt to get an answer from a server."""
@@ -209,6 +216,7 @@ class Phase(Plain):
         return PHASE_FIELDS
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Outcome(Plain):
     """A span's status and its ``error.type``, ``b""`` if it is no error."""
@@ -224,6 +232,7 @@ class Outcome(Plain):
         return OUTCOME_FIELDS
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Verdict:
     """What the end of a stream amounts to: how it ended, whether a server was asked, and what both sides got of it.
@@ -241,6 +250,7 @@ class Verdict:
         self.client = client
 
 
+@mypyc_attr(acyclic=True)
 @final
 class Alike:
     """What follows from what streams have in common that ended alike: who finds something out keeps it here.
@@ -258,6 +268,7 @@ class Alike:
         self.measured: object = None
 
 
+@mypyc_attr(acyclic=True)
 @final
 class EndOfStream(Plain):
     """A stream that has ended, at ``end_ns``, and how."""
@@ -326,6 +337,7 @@ class EndOfStream(Plain):
         return END_FIELDS
 
 
+@mypyc_attr(acyclic=True)
 @final
 class EndedStream(Plain):
     """A stream that has ended by its record, and what its trace knows of it: for metrics and logs."""
