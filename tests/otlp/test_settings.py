@@ -123,7 +123,7 @@ def test_a_queue_smaller_than_a_usual_batch_makes_smaller_batches() -> None:
         (BASE + "HEADERS", "a=%ff", "UTF-8"),
         ("OTEL_BSP_SCHEDULE_DELAY", "1.5", "whole number"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "0", "whole number"),
-        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "100000", "at most"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "200000", "at most"),
         ("OTEL_BSP_EXPORT_TIMEOUT", "never", "whole number"),
         ("OTEL_RESOURCE_ATTRIBUTES", "service.name", "key1=value1"),
         ("OTEL_RESOURCE_ATTRIBUTES", "a=%ff", "UTF-8"),

@@ -24,7 +24,7 @@ class BatchLimits:
     batch_spans: int = 1024  # the SDKs have 512: a POST costs as much CPU as compressing a thousand spans
     batch_bytes: int = 2 << 20
     max_age_s: float = 1.0
-    queue_spans: int = 32768  # a second of a busy proxy; about 10 MB at 300 bytes a span
+    queue_spans: int = 131_072  # a second of the most that one agent makes; some 30 MB, if nobody takes them
     queue_bytes: int = 64 << 20
 
 
