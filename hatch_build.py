@@ -71,7 +71,7 @@ class CompiledHotPath(BuildHookInterface[Any]):
 
     def dependencies(self) -> list[str]:
         """Return what the build needs, for pip to install."""
-        return [] if _why_pure() else ["mypy>=1.17", "setuptools>=77"]
+        return [] if _why_pure() else ["mypy>=1.20", "setuptools>=77"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Put the compiled modules into a wheel. ``version`` is that of the target: ``standard`` or ``editable``."""

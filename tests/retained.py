@@ -21,5 +21,16 @@ def retained(*roots: object) -> int:
         if id(one) not in seen and not isinstance(one, _SHARED):
             seen.add(id(one))
             total += sys.getsizeof(one)
-            waiting.extend(gc.get_referents(one))
+            waiting.extend(gc.get_referents(one) or _fields(one))
     return total
+
+
+def _fields(one: object) -> list[object]:
+    """What an object of a compiled class refers to that the collector is not told of (``native.py``)."""
+    names = [
+        name
+        for kind in type(one).__mro__
+        for name, what in vars(kind).items()
+        if isinstance(what, types.GetSetDescriptorType) and kind.__module__.startswith("haproxy_telemetry.")
+    ]
+    return [getattr(one, name, None) for name in names]

@@ -94,6 +94,18 @@ class _Read:
         self.began = began
 
 
+def _nobody(answer: bytes) -> None:
+    """Nobody is there any more to be answered."""
+
+
+def _unheard(error: Exception | None) -> None:
+    """Nobody wants to know any more."""
+
+
+def _nothing() -> None:
+    """There is nothing left to be done."""
+
+
 @final
 class Line:
     """The socket of a conversation, as far as it is read and written at once; what is rare is the server's.
@@ -122,6 +134,13 @@ class Line:
         """Whether what was written before waits for HAProxy to take it."""
         self.open = True
         """Whether there is a socket: its number may be another's later."""
+
+    def close(self) -> None:
+        """Forget the socket, and whoever has it."""
+        self.open = False
+        self.send_later = _nobody
+        self.hung_up = _unheard
+        self.ended = _nothing
 
 
 @final
@@ -221,6 +240,8 @@ class Conversation:
 
     def lost(self) -> None:
         """Say that the socket is gone."""
+        self._line = None
+        self._write = _nobody
         self._session.lost()
         if self._recording and self._desk.recorder is not None:
             self._desk.recorder.closed(self._recording, self._desk.clock.now())

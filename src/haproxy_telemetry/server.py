@@ -77,10 +77,19 @@ class _Direct:
         self._loop.call_soon(self._take_over)
 
     def _take_over(self) -> None:
-        if self.line.open and self._ready is not None:
+        if self.line.open:
             self._transport.pause_reading()
             self._transport.set_write_buffer_limits(0)  # so that it says when it has sent all
+            if not self.line.stuck:
+                self._watch()
+
+    def _watch(self) -> None:
+        """Be called when there is something to read; without room in the system for it the connection ends."""
+        assert self._ready is not None
+        try:
             self._loop.watch(self._fd, self._ready)
+        except OSError as error:
+            self._hung_up(error)
 
     def _send_later(self, data: bytes) -> None:
         """Leave it to the transport; read no more from a HAProxy that does not take its answers."""
@@ -92,9 +101,9 @@ class _Direct:
 
     def go_on(self) -> None:
         """All has been sent: read on."""
-        if self.line.stuck and self.line.open and self._ready is not None:
+        if self.line.stuck and self.line.open:
             self.line.stuck = False
-            self._loop.watch(self._fd, self._ready)
+            self._watch()
 
     def _hung_up(self, error: Exception | None) -> None:
         """End what HAProxy has ended. A reset is how it ends health checks and idle connections."""
@@ -174,10 +183,13 @@ class SpopProtocol(asyncio.BufferedProtocol):
             self._deadline.cancel()
         if self._direct is not None:
             self._direct.let_go()
+            self._direct.line.close()
+            self._direct = None  # those that know each other are not left for the collector
         if exc is not None:
             _LOG.debug("connection reset", extra=fields(error=exc))
         if self._conversation is not None:
             self._conversation.lost()
+            self._conversation = None
         self._server.forget(self)
 
     def say_goodbye(self) -> None:

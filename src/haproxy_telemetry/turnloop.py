@@ -33,7 +33,10 @@ class TurnLoop(asyncio.SelectorEventLoop):
         super().__init__(self._turns)
 
     def watch(self, fd: int, ready: Callable[[], None]) -> None:
-        """Call ``ready`` in each turn in which there is something to read; asyncio must not watch the same."""
+        """Call ``ready`` in each turn in which there is something to read; asyncio must not watch the same.
+
+        Raises ``OSError`` where the system has no room for one more.
+        """
         self._turns.watch(fd, ready)
 
     def unwatch(self, fd: int) -> None:
@@ -62,8 +65,8 @@ class _Turns(selectors.DefaultSelector):
 
     def watch(self, fd: int, ready: Callable[[], None]) -> None:
         """See :meth:`TurnLoop.watch`."""
-        self._turn.watched[fd] = ready
         self._all.register(fd, select.EPOLLIN)
+        self._turn.watched[fd] = ready
 
     def unwatch(self, fd: int) -> None:
         """See :meth:`TurnLoop.unwatch`."""

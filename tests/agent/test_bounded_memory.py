@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
@@ -212,4 +213,22 @@ def test_a_frame_too_large_for_its_trace_leaves_little(made: Callable[[int], lis
     target = Target()
     for number in range(200):
         target.notify(made(number))
+    assert target.kept < MOST
+
+
+def test_wide_frames_in_ever_other_orders_leave_only_so_much_behind() -> None:
+    """Each order is a course of its own, which knows all that its frames say of spans."""
+    target, chance = Target(), random.Random(1)
+
+    def wide(layout: int, stream: int) -> list[Message]:
+        said = [pair for n in range(30) for pair in ((b"span", b"%d" % n), (b"tag", b"%d" % layout), (b"", b"v"))]
+        return [Message(b"opentracing:%d" % layout, ((b"id", b"%d" % stream), *said))]
+
+    for layout in range(40):
+        for time in range(8):
+            target.notify(wide(layout, time))
+    for stream in range(400):
+        for _ in range(8):
+            target.notify(wide(chance.randrange(40), stream))
+        target.notify(spans(stream))
     assert target.kept < MOST

@@ -97,3 +97,21 @@ def test_a_connection_recognises_what_the_table_knows_and_gives_the_same_message
     (stranger,) = connection.receive_data(frame(payload(b"n", b"")))
     assert isinstance(stranger, Notified)
     assert (stranger.match, stranger.messages) == (None, (Message(b"n", ((b"v", b""),)),))
+
+
+def test_layouts_that_share_a_place_are_told_apart() -> None:
+    """The place is a hint: of those that share one, the last that was learned is found there, the others by name."""
+    table = ShapeTable()
+    names = [b"ab%dc" % number for number in range(10)]  # alike in length and in the letter that counts
+    for name in names:
+        assert learn(table, payload(name, b""), [[0]], name)
+    connection = AgentConnection(shapes=table)
+    connection.receive_data(hello_of("3.2.0"))
+    assert len({id(table.near(payload(name, b""), 0)) for name in names}) == 1
+    for name in names:
+        body = b"\x03\x00\x00\x00\x01\x05\x01" + payload(name, b"value")
+        (event,) = connection.receive_data(len(body).to_bytes(4, "big") + body)
+        assert isinstance(event, Notified)
+        assert event.match is not None
+        assert (event.match.shape.meaning, event.match.values()) == (name, [b"value"])
+        connection.acknowledge(event)

@@ -14,7 +14,7 @@ from haproxy_telemetry.sampling.thresholds import NEVER
 from haproxy_telemetry.spop import Message
 from haproxy_telemetry.trace.instructions import Block, Phrase, Reference
 from haproxy_telemetry.trace.live import TraceLimits
-from haproxy_telemetry.trace.plan import MAX_COURSES, MAX_FRAMES, Planner
+from haproxy_telemetry.trace.plan import ANEW_AFTER, HEAVIEST, MAX_COURSES, MAX_FRAMES, MAX_WEIGHT, Planner
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = f"00-{TRACE}-b7ad6b7169203331-0".encode()
@@ -158,5 +158,33 @@ def test_courses_are_bounded_in_number_and_length() -> None:
         course = after
     assert planner.follow(course, one) is None
     made = [planner.follow(planner.start, phrase(b"%d" % number)) for number in range(MAX_COURSES)]
-    assert made.count(None) == MAX_FRAMES + 1
+    assert made.count(None) == MAX_FRAMES
     assert planner.follow(planner.start, one) is not None, "what is known stays known"
+
+
+def test_courses_are_bounded_in_weight() -> None:
+    """Wide frames in ever other orders: each course would have all that its frames say."""
+    planner = Planner(limits=TraceLimits(), upstream_span=b"Server session")
+    places = tuple((b"%d" % number, number) for number in range(HEAVIEST // 3))
+    wide = [Phrase((Block(b"A", (), places, (), (), (), (), False),)) for _ in range(MAX_COURSES)]
+    made = [planner.follow(planner.start, one) for one in wide]
+    assert 0 < MAX_COURSES - made.count(None) <= MAX_WEIGHT // len(places) + 1
+    course = next(one for one in made if one is not None)
+    assert planner.follow(course, wide[0]) is None, "there is no room for one more"
+    fresh = Planner(limits=TraceLimits(), upstream_span=b"Server session")
+    course = fresh.start
+    for one in wide[:2]:
+        after = fresh.follow(course, one)
+        assert after is not None
+        course = after
+    assert fresh.follow(course, wide[2]) is None, "three of them are too much for one course"
+
+
+def test_when_there_is_no_room_for_long_all_courses_are_found_anew() -> None:
+    planner = Planner(limits=TraceLimits(), upstream_span=b"Server session")
+    for number in range(MAX_COURSES):
+        assert planner.follow(planner.start, phrase(b"%d" % number)) is not None
+    old, late = planner.start, phrase(b"late")
+    assert [planner.follow(planner.start, late) for _ in range(ANEW_AFTER)] == [None] * ANEW_AFTER
+    assert planner.start is not old
+    assert planner.follow(planner.start, late) is not None

@@ -36,8 +36,8 @@ LEARN_AGAIN_AFTER: Final = 256
 layouts, or such as cannot be known, pays for learning seldom."""
 
 NEAR: Final = 256
-"""Places for the shapes that begin alike, by the length of their name and the number of their arguments: a list of few
-numbers is looked up quicker than a dictionary of names. Of several in one place the last one learned is found there."""
+"""Places for the shapes that begin alike, by the length of a name, one of its letters and the number of arguments: a
+list is looked up quicker than a dictionary of names. Of several in one place the last one learned is found there."""
 
 _NONE: Final[list[Shape]] = []
 
@@ -197,7 +197,8 @@ def _used(shape: Shape) -> int:
 
 
 def _place(data: bytes, pos: int) -> int:
-    return (data[pos] + 37 * data[pos + data[pos] + 1]) % NEAR
+    size = data[pos]
+    return (size + 7 * data[pos + 1 + size * 3 // 4] + 37 * data[pos + size + 1]) % NEAR
 
 
 def _beginning(data: bytes, pos: int) -> bytes:

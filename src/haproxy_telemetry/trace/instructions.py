@@ -115,6 +115,8 @@ class Block(Plain):
 
     def shifted(self, count: int) -> Block:
         """Return the same about values that have ``count`` others before them."""
+        if not count:
+            return self
         return self.replaced(
             attributes=_shifted(self.attributes, count),
             log=_shifted(self.log, count),

@@ -16,10 +16,21 @@ from haproxy_telemetry.trace.instructions import Phrase, Told
 from haproxy_telemetry.trace.live import LiveTrace, OpenSpan, TraceLimits
 
 MAX_COURSES: Final = 512
-"""That are known: a configuration has one or two for each kind of stream, of eight frames. Each is some kB at most."""
+"""That are known: a configuration has one or two for each kind of stream and each of its frames."""
+
+MAX_WEIGHT: Final = 8_000
+"""Of all courses together, some 100 bytes for each: spans, what is said of them, and what the phrases say. Eight frames
+that make nine spans are 140, so this is more than MAX_COURSES of them."""
 
 MAX_FRAMES: Final = 16
 """Of a course; what comes after them is carried out as it comes."""
+
+HEAVIEST: Final = 256
+"""What one course's phrases may say: so that a new one is made in a millisecond."""
+
+ANEW_AFTER: Final = 4_096
+"""Frames that were on no course for want of room: then all are found anew. Configurations change, and layouts that are
+forgotten and learned again are others."""
 
 _FIRST: Final = 1  # the model's time of the first frame: 0 is the end of a span that is open
 
@@ -32,17 +43,28 @@ class Planner:
         self.start = Course((), (), ())
         self._limits = limits
         self._upstream_span = upstream_span
-        self._known = 1
+        self._known = 0
+        self._weight = 0
+        self._without = 0
 
     def follow(self, course: Course, phrase: Phrase) -> Course | None:
         """Return the course after one more frame, ``None`` where it cannot be told in advance."""
         known = course.next.get(phrase)
         if known is not None:
             return known
-        if phrase in course.next or self._known >= MAX_COURSES or len(course.phrases) >= MAX_FRAMES:
+        if phrase in course.next or len(course.phrases) >= MAX_FRAMES:
             return None
+        if self._known >= MAX_COURSES or self._weight >= MAX_WEIGHT:
+            self._without += 1
+            if self._without >= ANEW_AFTER:  # who is on a course goes on with it: only its end is forgotten
+                self.start = Course((), (), ())
+                self._known = self._weight = self._without = 0
+            return None
+        phrases = (*course.phrases, phrase)
+        made = self._make(phrases) if sum([_weight(one) for one in phrases]) <= HEAVIEST else None
         self._known += 1
-        course.next[phrase] = made = self._make((*course.phrases, phrase))
+        self._weight += _weight(phrase) + (len(made.spans) + len(made.sayings) if made is not None else 0)
+        course.next[phrase] = made
         return made
 
     def _make(self, phrases: tuple[Phrase, ...]) -> Course | None:
@@ -78,3 +100,7 @@ def _span(span: OpenSpan, numbers: dict[int, int], upstream: bool) -> CourseSpan
         second_root=span.second_root,
         upstream=upstream,
     )
+
+
+def _weight(phrase: Phrase) -> int:
+    return sum([1 + len(block.attributes) + len(block.log) + len(block.references) for block in phrase.blocks])
