@@ -4,10 +4,12 @@ Pure: no socket, no clock, no loop. This is the way of one NOTIFY, of which :cla
 first step and the ACK (:class:`~.conversation.Conversation` writes it before any of the rest is done):
 
     bytes  -> spop.AgentConnection   -> Notified        (the wire)
-           -> dialect.translate      -> Told            (the seam; by a Script where the payload is known)
-           -> Assembler.propagate    -> Propagation     -> ACK, and the request goes on
-           -> Assembler.apply        -> FinishedTrace   (the meaning)
+           -> dialect.Script         -> Spoken          (the seam, where the payload is known but for its values)
+           -> Assembler.propagate_spoken -> Propagation -> ACK, and the request goes on
+           -> Assembler.apply_spoken -> FinishedTrace   (the meaning)
            -> Exporter.export                           (the way out)
+
+of what is not known ``dialect.translate`` makes ``Told``, for ``Assembler.propagate`` and ``apply``;
 
 and of one record:
 

@@ -1,7 +1,7 @@
 """What mypyc is told of a class beyond its types; interpreted it says nothing.
 
-``@mypyc_attr(acyclic=True)``: no object of the class is ever part of a cycle, so the collector need not know it. For
-those that are made with every frame: a sixth of what it takes to make one and let it go, and 16 bytes.
+``@mypyc_attr(acyclic=True)``: no object of the class is left in a cycle, so the collector need not know it. For those
+that are made with every frame: a sixth of what it takes to make one and let it go, and 16 bytes.
 """
 
 from __future__ import annotations

@@ -123,9 +123,9 @@ class _Direct:
 
 @final
 class SpopProtocol(asyncio.BufferedProtocol):
-    """One connection's socket. Reads go to a buffer that all connections of the server share.
+    """One connection's socket, read and written by its :class:`_Direct`.
 
-    Where the loop can call at once who is ready there is a :class:`_Direct` beside it, else asyncio reads and writes.
+    Where the loop cannot call at once who is ready asyncio reads and writes, into a buffer that all connections share.
     """
 
     def __init__(self, server: AgentServer) -> None:

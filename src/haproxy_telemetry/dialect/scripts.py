@@ -53,19 +53,14 @@ class _Source:
         self.count = count
         self.text = text
 
-    def value(self, match: Match) -> AttributeValue | None:
-        """Return it; NULL is no attribute."""
+    def value(self, values: list[Value], at: int) -> AttributeValue | None:
+        """Return it, from those of the payload that begin at ``at``; NULL is no attribute."""
         if self.count == 1:
-            return self.made_of(match.value(self.first))
-        if self.count:
-            return as_joined_text([match.value(self.first + number) for number in range(self.count)])
-        return self.plain
-
-    def made_of(self, value: Value) -> AttributeValue | None:
-        """Return what one value is here."""
-        if type(value) is bytes:
-            return value
-        return as_text(value) if self.text else as_attribute_of_one(value)
+            value = values[at]
+            if type(value) is bytes:
+                return value
+            return as_text(value) if self.text else as_attribute_of_one(value)
+        return as_joined_text(values[at : at + self.count]) if self.count else self.plain
 
 
 class _MessageScript:
@@ -102,7 +97,8 @@ class _StartScript(_MessageScript):
         return stream.told_of(facts, self._attributes(match) if self._tags else ())
 
     def _attributes(self, match: Match) -> tuple[Attribute, ...]:
-        said = [(key, source.value(match)) for key, source in self._tags]
+        values = match.values()
+        said = [(key, source.value(values, source.first)) for key, source in self._tags]
         return tuple([(key, value) for key, value in said if value is not None])
 
 
@@ -135,9 +131,8 @@ class _ToldScript(_MessageScript):
         key = as_text(match.value(self.key))
         if not key:
             return None
-        said: Values = []
-        for source in self.sources:
-            said.append(source.value(match))
+        values = match.values()
+        said = [source.value(values, source.first) for source in self.sources]
         return Told(key, self.identity(match), self.baggage(match), self.blocks, self._marks, said)
 
     @property
@@ -197,10 +192,7 @@ class _KnownPhrase(Phrase):
 
     def values_of(self, match: Match) -> Values:
         """Return what the blocks speak of."""
-        said: Values = []
-        for source in self._sources:
-            said.append(source.value(match))
-        return said
+        return self._said([match.value(number) for number in self._numbers])
 
     def pack(self, match: Match) -> bytes:
         """Return the values of the blocks as they came, one behind the other."""
@@ -208,14 +200,14 @@ class _KnownPhrase(Phrase):
 
     def unpacked(self, packed: bytes) -> Values:
         """Return what the blocks speak of, from what :meth:`pack` made."""
-        values = unpacked(packed)
+        return self._said(unpacked(packed))
+
+    def _said(self, values: list[Value]) -> Values:
+        """Put values, which are in the order of their sources, in their places."""
         said: Values = []
         at = 0
         for source in self._sources:
-            if source.count == 1:
-                said.append(source.made_of(values[at]))
-            else:
-                said.append(as_joined_text(values[at : at + source.count]) if source.count else source.plain)
+            said.append(source.value(values, at))
             at += source.count
         return said
 

@@ -5,7 +5,9 @@ last of its open spans has ended. Until then nothing leaves, so a trace is compl
 follow a caller's context that comes late, and an id that went upstream finds its span.
 
 Two steps per frame, since a request waits for the answer: :meth:`Assembler.propagate` gives all that the ACK
-needs, :meth:`Assembler.apply` does the rest. Time is an argument everywhere (nanoseconds since the epoch).
+needs, :meth:`Assembler.apply` does the rest. Most frames are known but for their values, and take
+:meth:`Assembler.propagate_spoken` and :meth:`Assembler.apply_spoken`, which keep them until their spans are wanted.
+Time is an argument everywhere (nanoseconds since the epoch).
 """
 
 from __future__ import annotations
@@ -71,6 +73,7 @@ class Assembler:
         self._stats = stats
         self._limits = limits
         self._propagators = propagators
+        self._carries = propagators.baggage or propagators.items  # whether baggage goes upstream at all
         self._traces: OrderedDict[bytes, LiveTrace] = OrderedDict()  # the one longest without an event first
         self._leaving: OrderedDict[bytes, int] = OrderedDict()  # until when, the first to leave first
         self._gone = Gone(limits.max_traces, REMEMBERED * limits.grace_ns)
@@ -135,22 +138,12 @@ class Assembler:
         """Do as :meth:`propagate` for a frame that is known but for its values."""
         if self.sampling.rules:  # they want to know what is told
             return self.propagate([spoken.told()], now)
-        trace = self._traces.get(spoken.key)
-        if trace is None:
-            trace = self._begin(spoken.key, spoken.phrase.creates or spoken.identity is not None, now)
+        identity, phrase = spoken.identity, spoken.phrase
+        trace = self._known_as(spoken.key, phrase.creates or identity is not None, identity, spoken.baggage, None, now)
         if trace is None:
             return None
-        if spoken.identity is not None:
-            adopt(trace, spoken.identity, self._stats, self._propagators)
-        if not self.sampling.trivial:
-            decide_early(self.sampling, trace, spoken.identity, None, now)
-        else:
-            trace.sampled = trace.flags & FLAG_SAMPLED != 0
-        if self._propagators.baggage or self._propagators.items:
-            if spoken.baggage or spoken.identity is not None:
-                self._adopt_baggage(trace, spoken.baggage, spoken.identity)
-            if spoken.phrase.carries:
-                self._carry_all(trace, spoken.told())
+        if phrase.carries:
+            self._carry_all(trace, spoken.told())
         if trace.said:
             return None
         trace.said = True
@@ -158,22 +151,30 @@ class Assembler:
 
     def _identify(self, told: Told, now: int) -> LiveTrace | None:
         """Return the stream's trace, which is now known as what the message says."""
-        trace = self._traces.get(told.key)
+        identity = told.identity
+        begins = identity is not None or told.start is not None or any(block.span is not None for block in told.blocks)
+        trace = self._known_as(told.key, begins, identity, told.baggage, told, now)
+        if trace is not None:
+            self._carry_all(trace, told)
+        return trace
+
+    def _known_as(
+        self, key: bytes, begins: bool, identity: Identity | None, baggage: bytes, told: Told | None, now: int
+    ) -> LiveTrace | None:
+        """Return the stream's trace, to be begun if it ``begins`` here, with what it is told of callers."""
+        trace = self._traces.get(key)
         if trace is None:
-            creates = any(block.span is not None for block in told.blocks)
-            trace = self._begin(told.key, creates or told.identity is not None or told.start is not None, now)
-        if trace is None:
-            return None
-        if told.identity is not None:
-            adopt(trace, told.identity, self._stats, self._propagators)
+            trace = self._begin(key, begins, now)
+            if trace is None:
+                return None
+        if identity is not None:
+            adopt(trace, identity, self._stats, self._propagators)
         if not self.sampling.trivial:
-            decide_early(self.sampling, trace, told.identity, told, now)
+            decide_early(self.sampling, trace, identity, told, now)
         else:  # not only where an identity comes: what decided before may have been something else
             trace.sampled = trace.flags & FLAG_SAMPLED != 0
-        if self._propagators.baggage or self._propagators.items:
-            if told.baggage or told.identity is not None:
-                self._adopt_baggage(trace, told.baggage, told.identity)
-            self._carry_all(trace, told)
+        if baggage or identity is not None:
+            self._adopt_baggage(trace, baggage, identity)
         return trace
 
     def _begin(self, key: bytes, worth_it: bool, now: int) -> LiveTrace | None:
@@ -202,11 +203,13 @@ class Assembler:
         """Add the caller's items; what the configuration says itself stays."""
         if baggage and self._propagators.baggage:
             self._carry_new(trace, parse_baggage(baggage).items())
-        if identity is not None and identity.headers:
+        if identity is not None and identity.headers and self._carries:
             self._carry_new(trace, self._propagators.read_items(identity))
 
     def _carry_all(self, trace: LiveTrace, told: Told) -> None:
         """Add the items that the configuration says itself."""
+        if not self._carries:
+            return
         for block in told.blocks:
             for name, number in block.baggage:
                 value = told.values[number]

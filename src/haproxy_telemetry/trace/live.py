@@ -241,6 +241,7 @@ class LiveTrace:
                     values = said.values() if isinstance(said, Spoken) else course.phrases[frame].unpacked(said)
                 self.sayings.append((self.spans[saying.span], saying.block, values, self.heard_at[frame]))
         self.heard.clear()
+        self.heard_at.clear()
 
     def _unfolded(self, planned: CourseSpan) -> OpenSpan:
         parent = self.spans[planned.parent] if planned.parent != NO_SPAN else None
