@@ -1,5 +1,5 @@
-"""The agent's way of a read, without the kernel: the connection's real object, whose reads are handed to it and whose
-writes are thrown away; microseconds of CPU a frame.
+"""The agent's way of a read, without the kernel: real conversations, whose reads are handed to them and whose writes
+are thrown away; microseconds of CPU a frame.
 
 To core_loop.py it adds what the agent does for each read: the clock, the counters, the queue of the export. So what
 is measured is what a frame costs that comes alone, as most do.
@@ -11,8 +11,8 @@ is measured is what a frame costs that comes alone, as most do.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
+from collections.abc import Sequence
 from itertools import zip_longest
 from time import process_time
 from typing import Final, final
@@ -22,20 +22,20 @@ from bench.scenarios import COMPACT, SEED, Scenario
 from haproxy_telemetry.agent import Agent
 from haproxy_telemetry.cli.version import how_it_runs
 from haproxy_telemetry.clock import Clock
+from haproxy_telemetry.conversation import Conversation, Desk, Line
 from haproxy_telemetry.otlp.batch import BatchLimits
 from haproxy_telemetry.otlp.resource import ResourceTable
 from haproxy_telemetry.otlp.retry import Answer, Outcome
 from haproxy_telemetry.otlp.send import OtlpExporter
 from haproxy_telemetry.otlp.settings import PROTOBUF, OtlpSettings
 from haproxy_telemetry.otlp.transport import Groups
-from haproxy_telemetry.server import AgentServer, SpopProtocol
 from haproxy_telemetry.service import spare_the_collector
 from haproxy_telemetry.spop import Scope
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.trace.assembler import Assembler
 from haproxy_telemetry.trace.ids import IdSource
 from haproxy_telemetry.trace.live import TraceLimits
-from haproxy_telemetry.turnloop import TurnLoop
+from haproxy_telemetry.turn import Turn
 
 TRANSACTIONS: Final = 2000
 CONNECTIONS: Final = 32
@@ -63,20 +63,28 @@ class Nowhere:
 
 
 @final
-class Discarding(asyncio.Transport):
-    """A socket of which nobody reads; ``written`` is in bytes."""
+class Connection:
+    """A conversation on a line whose writes nobody reads; ``written`` is in bytes."""
 
-    def __init__(self) -> None:
-        super().__init__({"peername": ("127.0.0.1", 1)})
+    def __init__(self, desk: Desk) -> None:
+        self.comes = b""
         self.written = 0
+        line = Line(self._receive, self._send, self._never, self._never, lambda: None)
+        self.conversation = Conversation(desk, "127.0.0.1:1", self._never, line)
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Count it."""
+    def _receive(self, most: int) -> bytes:  # noqa: ARG002 (a socket's)
+        return self.comes
+
+    def _send(self, data: bytes) -> int:
         self.written += len(data)
+        return len(data)
+
+    def _never(self, what: object) -> None:
+        raise AssertionError(f"all is taken and nobody hangs up: {what!r}")
 
 
 class Lab:
-    """A server with connections that have said HELLO."""
+    """A desk with conversations that have said HELLO."""
 
     def __init__(self) -> None:
         self.stats = Stats()
@@ -85,21 +93,19 @@ class Lab:
         self.exporter = OtlpExporter(settings, limits, ResourceTable((), self.stats), self.stats, transport=Nowhere())
         assembler = Assembler(ids=IdSource(), stats=self.stats, limits=TraceLimits(max_traces=100_000))
         agent = Agent(assembler=assembler, exporter=self.exporter, stats=self.stats, scopes=[Scope.TXN])
-        self.server = AgentServer(agent, Clock(), CONNECTIONS)
-        self.connections = [self._connect() for _ in range(CONNECTIONS)]
+        self.turn = Turn()
+        desk = Desk(agent, Clock(), None, self.turn)
+        self.connections = [Connection(desk) for _ in range(CONNECTIONS)]
+        self.play([HELLO] * CONNECTIONS)
 
-    def _connect(self) -> SpopProtocol:
-        protocol = SpopProtocol(self.server)
-        protocol.connection_made(Discarding())
-        self.read(protocol, HELLO)
-        return protocol
-
-    def read(self, protocol: SpopProtocol, data: bytes) -> None:
-        """Do what the event loop does when a connection has ``data``."""
-        buffer = protocol.get_buffer(-1)
-        size = len(data)
-        buffer[:size] = data
-        protocol.buffer_updated(size)
+    def play(self, reads: Sequence[bytes]) -> None:
+        """Do what a turn of the event loop does when the first connections have these."""
+        self.turn.ready = len(reads)
+        for connection, data in zip(self.connections, reads, strict=False):
+            connection.comes = data
+            connection.conversation.ready()
+        for then in self.turn.take_end():
+            then()
 
 
 def reads_of(scenario: Scenario, in_flight: int, transactions: int) -> tuple[list[list[bytes]], int]:
@@ -110,17 +116,15 @@ def reads_of(scenario: Scenario, in_flight: int, transactions: int) -> tuple[lis
     return turns, sum([frames for _, frames in every])
 
 
-async def run(turns: list[list[bytes]], frames: int) -> float:
+def run(turns: list[list[bytes]], frames: int) -> float:
     """Play all reads to a fresh agent; return the CPU microseconds a frame."""
     lab = Lab()
     began = process_time()
     for turn in turns:
-        for protocol, data in zip(lab.connections, turn, strict=False):
-            lab.read(protocol, data)
-        await asyncio.sleep(0)
+        lab.play(turn)
     took = process_time() - began
     assert lab.stats.get("frames_answered") == frames, "every frame is answered"
-    report = await asyncio.to_thread(lab.exporter.close, CLOSE_S)
+    report = lab.exporter.close(CLOSE_S)
     assert not report.lost, "every span is exported"
     return took * 1e6 / frames
 
@@ -135,8 +139,7 @@ def main() -> None:
     chosen = parser.parse_args()
     turns, frames = reads_of(SCENARIOS[chosen.scenario], chosen.in_flight, chosen.transactions)
     spare_the_collector()
-    with asyncio.Runner(loop_factory=TurnLoop) as runner:
-        us = min([runner.run(run(turns, frames)) for _ in range(chosen.repeats)])
+    us = min([run(turns, frames) for _ in range(chosen.repeats)])
     said = {"hot_path": how_it_runs(), "scenario": chosen.scenario, "in_flight": chosen.in_flight}
     print(json.dumps({**said, "frames": frames, "us": round(us, 3)}))
 
