@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TARGET := connection
-# The tests wait more than they work.
+# Four at a time keep two cores busy, since the live ones wait now and then; more of them are slower.
 JOBS ?= 4
 # Containers often set it. The tests start hundreds of agents, and each would compile all its modules again.
 unexport PYTHONDONTWRITEBYTECODE
