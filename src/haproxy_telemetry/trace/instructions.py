@@ -6,6 +6,7 @@ reference to the connection that they came from, so the answer to HAProxy can le
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Final, NamedTuple, TypeAlias, final
 
 from haproxy_telemetry.native import mypyc_attr
@@ -174,7 +175,7 @@ class Phrase:
     """What frames of one layout say, but for their values: ``blocks`` about one stream, which complain of nothing.
 
     ``creates``: some block may begin a span; ``describes``: some says something of one; ``carries``: some has baggage.
-    One for all such frames: it is known by being the same object.
+    One for all such frames: it is known by being the same object. How values lie in a frame is the dialect's to say.
     """
 
     __slots__ = ("blocks", "carries", "creates", "describes")
@@ -185,9 +186,9 @@ class Phrase:
         self.describes = any(block.describes for block in blocks)
         self.carries = any(block.baggage for block in blocks)
 
+    @abstractmethod
     def unpacked(self, packed: bytes) -> Values:
         """Return :meth:`Spoken.values`, from what :meth:`Spoken.packed` made of them."""
-        raise NotImplementedError
 
 
 @mypyc_attr(acyclic=True)
@@ -205,13 +206,13 @@ class Spoken:
         self.baggage = baggage
         self.phrase = phrase
 
+    @abstractmethod
     def values(self) -> Values:
         """Return what the blocks speak of."""
-        raise NotImplementedError
 
+    @abstractmethod
     def packed(self) -> bytes:
         """Return the values in little room."""
-        raise NotImplementedError
 
     def told(self) -> Told:
         """Return the same as instructions to be carried out at once."""
