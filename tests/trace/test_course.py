@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from laboratory import Laboratory, say
+from laboratory import Argument, Laboratory, Phrasebook, say
 from streams import GOOD
 
 from haproxy_telemetry.sampling import Sampler, Sampling, Tail, threshold_of
 from haproxy_telemetry.sampling.thresholds import NEVER
 from haproxy_telemetry.spop import Message
-from haproxy_telemetry.trace.instructions import Block, Phrase, Reference, Values
+from haproxy_telemetry.trace.instructions import Phrase
 from haproxy_telemetry.trace.live import TraceLimits
 from haproxy_telemetry.trace.plan import ANEW_AFTER, HEAVIEST, MAX_COURSES, MAX_FRAMES, MAX_WEIGHT, Planner
 
@@ -20,6 +20,8 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 CALLER = f"00-{TRACE}-b7ad6b7169203331-0".encode()
 UPSTREAM = f"00-{TRACE}-00f067aa0ba902b7-01".encode()
 GRACE = 5_000
+WIDE = 60
+"""Tags in a frame: nearly as many as a layout may have to be known."""
 
 NAMES = st.sampled_from((b"A", b"B", b"Server session", b"HAProxy session"))
 KEYS = st.sampled_from((b"k", b"l", b"error", b"span.kind", b"service.name", b"url.query", b"client.address"))
@@ -132,39 +134,38 @@ def test_of_a_stream_that_cannot_be_sampled_any_more_nothing_is_kept() -> None:
     assert (lab.finished, lab.assembler.live) == ([], 0)
 
 
-class Words(Phrase):
-    """A phrase of which only the blocks count."""
+def phrase(*arguments: Argument) -> Phrase:
+    """One of its own, also where another says the same."""
+    spoken = Phrasebook().spoken([say(*arguments)])
+    assert spoken is not None
+    return spoken.phrase
 
-    def unpacked(self, packed: bytes) -> Values:
-        raise AssertionError(f"nobody is heard here: {packed!r}")
 
-
-def phrase(name: bytes, parent: bytes = b"") -> Phrase:
-    references = (Reference(0, parent),) if parent else ()
-    return Words((Block(name, references, (), (), (), (), (), False),))
+def begins(name: bytes) -> Phrase:
+    return phrase((b"span", name))
 
 
 def test_a_frame_that_gives_cause_for_complaint_is_on_no_course() -> None:
     planner = Planner(limits=TraceLimits(max_spans=2), upstream_span=b"Server session")
-    assert planner.follow(planner.start, phrase(b"A", b"nobody")) is None
+    assert planner.follow(planner.start, phrase((b"span", b"A"), (b"child-of", b"nobody"))) is None
     course = planner.start
     for name in (b"A", b"B"):
-        after = planner.follow(course, phrase(name))
+        after = planner.follow(course, begins(name))
         assert after is not None
         course = after
-    assert planner.follow(course, phrase(b"C")) is None, "there is no room for a third span, and that is counted"
+    assert planner.follow(course, begins(b"C")) is None, "there is no room for a third span, and that is counted"
 
 
 def test_courses_are_bounded_in_number_and_length() -> None:
     planner = Planner(limits=TraceLimits(), upstream_span=b"Server session")
     course = planner.start
-    one = phrase(b"A")
+    one = begins(b"A")
     for _ in range(MAX_FRAMES):
         after = planner.follow(course, one)
         assert after is not None
         course = after
     assert planner.follow(course, one) is None
-    made = [planner.follow(planner.start, phrase(b"%d" % number)) for number in range(MAX_COURSES)]
+    made = [planner.follow(planner.start, begins(b"%d" % number)) for number in range(MAX_COURSES)]
     assert made.count(None) == MAX_FRAMES
     assert planner.follow(planner.start, one) is not None, "what is known stays known"
 
@@ -172,26 +173,27 @@ def test_courses_are_bounded_in_number_and_length() -> None:
 def test_courses_are_bounded_in_weight() -> None:
     """Wide frames in ever other orders: each course would have all that its frames say."""
     planner = Planner(limits=TraceLimits(), upstream_span=b"Server session")
-    places = tuple((b"%d" % number, number) for number in range(HEAVIEST // 3))
-    wide = [Words((Block(b"A", (), places, (), (), (), (), False),)) for _ in range(MAX_COURSES)]
+    tags = [pair for number in range(WIDE) for pair in ((b"tag", b"%d" % number), (b"", b"v"))]
+    wide = [phrase((b"span", b"A"), *tags) for _ in range(MAX_WEIGHT // WIDE + 1)]
     made = [planner.follow(planner.start, one) for one in wide]
-    assert 0 < MAX_COURSES - made.count(None) <= MAX_WEIGHT // len(places) + 1
+    assert made.count(None) >= 1, "the bound is reached long before that of their number"
     course = next(one for one in made if one is not None)
     assert planner.follow(course, wide[0]) is None, "there is no room for one more"
     fresh = Planner(limits=TraceLimits(), upstream_span=b"Server session")
     course = fresh.start
-    for one in wide[:2]:
+    fit = HEAVIEST // (WIDE + 1)
+    for one in wide[:fit]:
         after = fresh.follow(course, one)
         assert after is not None
         course = after
-    assert fresh.follow(course, wide[2]) is None, "three of them are too much for one course"
+    assert fresh.follow(course, wide[fit]) is None, "one more is too much for one course"
 
 
 def test_when_there_is_no_room_for_long_all_courses_are_found_anew() -> None:
     planner = Planner(limits=TraceLimits(), upstream_span=b"Server session")
     for number in range(MAX_COURSES):
-        assert planner.follow(planner.start, phrase(b"%d" % number)) is not None
-    old, late = planner.start, phrase(b"late")
+        assert planner.follow(planner.start, begins(b"%d" % number)) is not None
+    old, late = planner.start, begins(b"late")
     assert [planner.follow(planner.start, late) for _ in range(ANEW_AFTER)] == [None] * ANEW_AFTER
     assert planner.start is not old
     assert planner.follow(planner.start, late) is not None
