@@ -173,10 +173,24 @@ BROKEN = [
     ),
     Broken(
         "record-steps",
-        "log-steps accept,response",
-        ("    default_backend", "    log-steps accept,response\n    default_backend"),
+        "log-steps accept,request",
+        ("    default_backend", "    log-steps accept,request\n    default_backend"),
         version="3.2",
-        fix="log-steps accept,response,close",
+        fix="log-steps accept,request,close",
+    ),
+    Broken(
+        "steps-lose-request",
+        "log-steps close",
+        ("    default_backend", "    log-steps close\n    default_backend"),
+        version="3.2",
+        fix="log-steps request,close",
+    ),
+    Broken(
+        "logged-twice",
+        "log stderr format raw local0",
+        (f"raw local0 info\n    log-format {RECORD}", "raw profile records local0\n    log-steps request,close"),
+        version="3.2",
+        fix="profile otel-own-logs",
     ),
     Broken("record-early", "option logasap", ("    default_backend", "    option logasap\n    default_backend")),
     Broken(
@@ -188,6 +202,7 @@ BROKEN = [
 
 # Some are only wrong where there is something else too.
 ALSO = {
+    "logged-twice": ("backend origin\n", PROFILE),
     "agent-affinity-missing": (SERVER, SECOND_AGENT),
     "threads-too-few": (SERVER, SECOND_AGENT),
     "record-names-no-worker": (SERVER, SECOND_AGENT.replace("7002", "7001")),
@@ -368,16 +383,43 @@ def test_headers_that_haproxy_makes_by_itself_need_no_agent(tmp_path: Path) -> N
     assert findings_of(admit(tmp_path, own)) == []
 
 
+def profiled(own: str) -> str:
+    """A configuration with a record of a log profile; ``own`` is what else is said of the frontend's logs."""
+    proxy = replaced(PROXY, f"log-format {RECORD}", own)
+    proxy = replaced(proxy, "log stderr format raw local0", "log stderr format raw profile own local0")
+    proxy = replaced(proxy, "format raw local0 info", "format raw profile records local0 info")
+    return replaced(proxy, "backend origin\n", PROFILE)
+
+
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        ("", {"record-steps": "log-steps request,close"}),
+        ("option httplog", {"record-steps": "log-steps request,close"}),
+        ("mode tcp\n    option tcplog", {"record-steps": "log-steps close"}),
+        ("option httplog\n    log-steps all", {}),
+        ("option httplog\n    log-steps close", {"steps-lose-request": "log-steps request,close"}),
+        ("option httplog\n    log-steps accept", {"record-steps": "log-steps accept,close",
+                                                  "steps-lose-request": "log-steps request,accept"}),
+        ("log-format '%ci %HU'\n    log-steps close", {"steps-lose-request": "log-steps request,close"}),
+        ("log-format '%ci %rt %B'\n    log-steps close", {}),
+        ("option tcplog\n    log-steps close", {}),
+    ],
+)  # fmt: skip
+def test_steps_for_a_record_and_for_the_log_that_is_there(tmp_path: Path, own: str, found: dict[str, str]) -> None:
+    quiet = RECORD.replace("capture.req.uri", "var(txn.uri)")
+    proxy = replaced(profiled(own), RECORD, quiet)
+    proxy = replaced(proxy, "    unique-id-format", "    http-request set-var(txn.uri) path\n    unique-id-format")
+    findings = findings_of(admit(tmp_path, proxy, version="3.2"))
+    assert {one.kind.id: one.fix for one in findings if one.kind.id in ("record-steps", "steps-lose-request")} == found
+
+
 def test_a_record_by_a_log_profile(tmp_path: Path) -> None:
     """From 3.1 on, `log-format` may stay a person's own."""
-    proxy = replaced(PROXY, f"log-format {RECORD}", "option httplog\n    log-steps close")
-    proxy = replaced(proxy, "format raw local0 info", "format raw profile records local0 info")
-    proxy = replaced(proxy, "backend origin\n", PROFILE)
+    proxy = profiled("option httplog\n    log-steps request,close")
     setup = admit(tmp_path, proxy, version="3.2")
     assert [record.proxy.name for record in setup.written] == ["web"]
     assert findings_of(setup) == []
-    found = findings_of(admit(tmp_path, replaced(proxy, "    log-steps close\n", ""), version="3.2"))
-    assert [finding.kind.id for finding in found] == ["record-steps"]
     found = findings_of(admit(tmp_path, replaced(proxy, "7514 len 8192", "7515 len 8192"), version="3.2"))
     assert [finding.fix for finding in found] == [replaced(LOG, "raw", "raw profile records")]
 

@@ -52,7 +52,8 @@ def test_the_users_log_format_is_taken_only_where_there_are_no_log_profiles(vers
     else:
         assert log == "log 127.0.0.1:7514 len 8192 format raw profile otel-records local0 info"
         assert not any(line.startswith("log-format ") for line in lines)
-        assert {"log-steps close", "log-profile otel-records", "on any drop"} <= set(lines)
+        assert {"log-steps request,close", "log-profile otel-records", "on any drop"} <= set(lines)
+        assert lines[lines.index("log-profile otel-own-logs") + 1] == "on request drop"
         formats = [line.partition(" format ") for line in lines if line.startswith("on ") and "format" in line]
         assert [step for step, _, _ in formats] == ["on error", "on close"]
         assert formats[0][2] == formats[1][2] != ""

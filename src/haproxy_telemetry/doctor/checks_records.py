@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from haproxy_telemetry.doctor.configuration import Directive
 from haproxy_telemetry.doctor.findings import Seen, error, warning
 from haproxy_telemetry.doctor.proxies import Proxy, parse_server_address
 from haproxy_telemetry.doctor.record import (
@@ -12,13 +13,16 @@ from haproxy_telemetry.doctor.record import (
     LogTarget,
     Record,
     has_logged_uri,
+    has_request_line,
     in_haproxy,
     is_same,
     needed_length,
+    own_format,
     uri_length,
     variable_bounds,
 )
 from haproxy_telemetry.doctor.setup import Setup
+from haproxy_telemetry.haproxyconfig.frontend import OWN_LOGS
 from haproxy_telemetry.settings import ListenAddress, ListenError, worker_addresses
 
 LONG_ENOUGH = 8192
@@ -202,8 +206,47 @@ def record_steps(setup: Setup) -> Iterator[Seen]:
             yield Seen(
                 line.place if line else record.proxy.place,
                 f"{record.proxy}: {which} {rest}",
-                f"log-steps {','.join([*steps, 'close'])}",
+                f"log-steps {','.join([*(steps or record.first_steps), 'close'])}",
             )
+
+
+@warning(
+    "steps-lose-request",
+    "`log-steps` without `request`, and logs with the request line",
+    "From 3.1 on HAProxy then keeps no request line: %r, %HM, %HU and the like, and capture.req.uri, say <BADREQ> or"
+    " nothing.",
+)
+def steps_lose_request(setup: Setup) -> Iterator[Seen]:
+    """The frontend's own log, or the record."""
+    for record, line, steps in _with_steps(setup):
+        formats = (own_format(record.proxy), record.format)
+        if not {"request", "all"} & set(steps) and any(has_request_line(text) for text in formats):
+            words = f"{record.proxy}: without the step request HAProxy's logs have no request line"
+            yield Seen(line.place, words, f"log-steps {','.join(['request', *steps])}")
+
+
+@warning(
+    "logged-twice",
+    "a `log` line that gets the step `request`, too",
+    "The step is needed, so that HAProxy keeps the request line. A log profile with `on request drop` keeps it out of"
+    " your log.",
+)
+def logged_twice(setup: Setup) -> Iterator[Seen]:
+    """Each request has two lines in a log that was there before."""
+    for record, _, steps in _with_steps(setup):
+        if not {"request", "all"} & set(steps):
+            continue
+        for target in record.others:
+            if target.takes_records and not target.profile:
+                words = f"{record.proxy}: this log has two lines for each request, the first when it has come"
+                yield Seen(target.line.place, words, f"profile {OWN_LOGS}, a log-profile with: on request drop")
+
+
+def _with_steps(setup: Setup) -> Iterator[tuple[Record, Directive, list[str]]]:
+    for record in setup.written:
+        line = record.proxy.last("log-steps")
+        if line:
+            yield record, line, line.word(1).split(",")
 
 
 @error(
@@ -246,6 +289,8 @@ CHECKS = (
     record_sampled,
     record_names_no_worker,
     record_steps,
+    steps_lose_request,
+    logged_twice,
     record_early,
     record_only_failures,
 )

@@ -28,11 +28,13 @@ HEADER_CHARS = 512
 ITEM_CHARS = 24
 """Room for each other value: a timer, an address, a port; some are longer, most are shorter."""
 
-_FORMAT_OPTIONS = ("httplog", "httpslog", "tcplog")
+_FORMAT_OPTIONS = {"httplog": "%r", "httpslog": "%r", "tcplog": ""}
+"""What `has_request_line` must know of them."""
 
 _OURS = re.compile(r'"ht"\s*:\s*1\b')
 _ITEM = re.compile(r"%(?:\{[^}]*\})?(?:\[((?:[^\[\]]|\[[^\]]*\])*)\]|[A-Za-z]+)")
 _LOGGED_URI = re.compile(r"capture\.req\.uri|%(\{[^}]*\})?(r|HU|HPO?|HQ)\b")
+_REQUEST_LINE = re.compile(r"capture\.req\.(uri|method|ver)|%(\{[^}]*\})?(r|H[MUVQ]|HPO?)\b")
 _VARIABLE = re.compile(r"(?<![-\w])var\(([\w.]+)")
 _TEXT = re.compile(r"json\(|req\.f?hdr|capture\.req\.hdr")
 _FIRST_BYTES = re.compile(r"bytes\(0,(\d+)\)")
@@ -68,17 +70,23 @@ class LogTarget:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The record of one proxy: its format, where that stands, and where its lines go."""
+    """The record of one proxy: its format, where that stands, where its lines go, and where its other log goes."""
 
     proxy: Proxy
     format: str
     place: Place
     targets: tuple[LogTarget, ...]
+    others: tuple[LogTarget, ...]
 
     @property
     def taking(self) -> tuple[LogTarget, ...]:
         """The targets that get the record."""
         return tuple(target for target in self.targets if target.takes_records)
+
+    @property
+    def first_steps(self) -> tuple[str, ...]:
+        """What `log-steps` must name besides the end: in HTTP, where HAProxy keeps the request line for logs."""
+        return () if self.proxy.mode == "tcp" else ("request",)
 
     @property
     def nearest(self) -> LogTarget | None:
@@ -134,26 +142,38 @@ def _ip(host: str) -> IPv4Address | IPv6Address | None:
 def find_record(proxy: Proxy, sections: Sequence[Section]) -> Record | None:
     """Return the record that a proxy writes, if it does."""
     targets = tuple(_targets(proxy, sections))
-    line = _log_format(proxy)
-    if line and _OURS.search(line.word(1)):
+    line = _stream_format(proxy)
+    if line and line.begins("log-format") and _OURS.search(line.word(1)):
         plain = tuple(target for target in targets if not target.profile)
-        return Record(proxy, line.word(1), line.place, plain)
+        return Record(proxy, line.word(1), line.place, plain, ())
     for target in targets:
         found = _profile_format(target.profile, sections) if target.profile else None
         if found:
             same = tuple(one for one in targets if one.profile == target.profile)
-            return Record(proxy, found.after("format"), found.place, same)
+            others = tuple(one for one in targets if one.profile != target.profile)
+            return Record(proxy, found.after("format"), found.place, same, others)
     return None
 
 
-def _log_format(proxy: Proxy) -> Directive | None:
-    """Return the `log-format` that holds; a later `option httplog` takes its place, as HAProxy warns."""
+def own_format(proxy: Proxy) -> str:
+    """Return the format of a proxy's log, of HAProxy's own ones what ``has_request_line`` must know of them."""
+    line = _stream_format(proxy)
+    if line is None:
+        return ""
+    return line.word(1) if line.begins("log-format") else _FORMAT_OPTIONS[line.word(1)]
+
+
+def has_request_line(text: str) -> bool:
+    """Say whether a format has the request line or a part of it, as HAProxy keeps it for logs."""
+    return _REQUEST_LINE.search(text) is not None
+
+
+def _stream_format(proxy: Proxy) -> Directive | None:
+    """Return the last `log-format`, `option httplog` or the like: HAProxy warns where one takes another's place."""
     found = None
     for line in proxy.lines:
-        if line.begins("log-format"):
+        if line.begins("log-format") or (line.begins("option") and line.word(1) in _FORMAT_OPTIONS):
             found = line
-        elif line.begins("option") and line.word(1) in _FORMAT_OPTIONS:
-            found = None
     return found
 
 

@@ -9,6 +9,8 @@ from haproxy_telemetry.haproxyconfig.text import Rule, target, word
 from haproxy_telemetry.settings.address import UnixAddress
 
 LOG_PROFILE = "otel-records"
+OWN_LOGS = "otel-own-logs"
+"""The log profile for the log lines that are there already, of frontends that are traced."""
 
 
 def frontend_rules(options: Options) -> tuple[Rule, ...]:
@@ -77,9 +79,9 @@ def _records(options: Options) -> Rule:
     chroot = " With `chroot`, HAProxy looks for this socket inside of it." if isinstance(address, UnixAddress) else ""
     log = f"log {target(address)} len {record.LINE_BYTES} format raw"
     if options.version.has_log_profiles:
-        return Rule(
-            _WHY_RECORD + _WHY_PROFILE + chroot, (f"{log} profile {LOG_PROFILE} local0 info", "log-steps close")
-        )
+        why, steps = (_WHY_STEPS, "request,close") if options.http else (_WHY_CLOSE, "close")
+        lines = (f"{log} profile {LOG_PROFILE} local0 info", f"log-steps {steps}")
+        return Rule(_WHY_RECORD + _WHY_PROFILE + why + chroot, lines)
     return Rule(
         _WHY_RECORD + _WHY_FORMAT + chroot, (f"{log} local0 info", f"log-format {word(record_format(options))}")
     )
@@ -98,8 +100,16 @@ _WHY_RECORD = (
 )
 _WHY_PROFILE = (
     "Its format is the log profile at the end of the file, for this line alone: your own log lines and log-format"
-    " stay as they are. `log-steps close` writes it (and them) at the end of the stream; if you have a `log-steps`"
-    " line already, keep that one and see that it names close."
+    " stay as they are."
+)
+_WHY_STEPS = (
+    " `log-steps` says when: `close` is the end of the stream; without `request` HAProxy would keep no request line,"
+    " and your own log would say <BADREQ> in its place. So that your own log has no line for that step, your `log`"
+    f" lines need `profile {OWN_LOGS}`. If you have a `log-steps` line already, add request and close to it."
+)
+_WHY_CLOSE = (
+    " `log-steps close` writes it (and them) at the end of the stream; if you have a `log-steps` line already, keep"
+    " that one and see that it names close."
 )
 _WHY_FORMAT = (
     "Up to 3.0 all log lines of a frontend have one format: your own logs get these lines of JSON too (from 3.1 on"
