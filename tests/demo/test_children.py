@@ -21,6 +21,7 @@ from haproxy_telemetry.demo.children import (
     supervised,
     wait_listening,
 )
+from haproxy_telemetry.demo.listening import listens
 
 PYTHON = sys.executable
 READY = "import sys, time; print('ready', flush=True); "
@@ -136,6 +137,38 @@ async def test_a_child_that_never_listens_is_an_error_that_names_the_port() -> N
 
         with pytest.raises(StartTimeoutError, match=f"agent did not listen on 127.0.0.1:{port}"):
             await hold(scene)
+
+
+LISTEN = "import socket, sys, time; one = socket.create_server(('127.0.0.1', int(sys.argv[1]))); time.sleep(60)"
+
+
+async def test_who_listens_is_the_child_and_nobody_else() -> None:
+    """The port was free when it was chosen; if another program takes it, the child has not begun."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+
+        async def scene(children: Children) -> None:
+            child = await children.start("agent", [PYTHON, "-c", READY + "time.sleep(60)"], os.environ)
+            await wait_listening(child, port, 0.3)
+
+        with pytest.raises(StartTimeoutError, match=f"agent did not listen on 127.0.0.1:{port}"):
+            await hold(scene)
+
+
+@pytest.mark.parametrize("shell", [[], ["sh", "-c", '"$@"; true', "sh"]], ids=["itself", "a process of its own"])
+async def test_a_child_that_listens_has_begun(shell: list[str]) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    async with asyncio.timeout(20), supervised() as children:
+        child = await children.start("agent", [*shell, PYTHON, "-c", LISTEN, str(port)], os.environ)
+        await wait_listening(child, port, 20)
+
+
+def test_where_it_cannot_be_known_a_listener_passes_for_the_child(tmp_path: Path) -> None:
+    assert listens(os.getpgrp(), 1, tmp_path)
+    assert not listens(os.getpgrp(), 1)
 
 
 def test_a_killed_parent_leaves_no_child() -> None:

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
+from haproxy_telemetry.demo.listening import listens
 from haproxy_telemetry.settings import ADDRESS_TAKEN
 
 TAIL_LINES = 12
@@ -141,10 +142,13 @@ async def supervised(echo: Echo | None = None) -> AsyncIterator[Children]:
 
 
 async def wait_listening(child: Child, port: int, seconds: float) -> None:
-    """Return when somebody listens on the port; raises ``StartTimeoutError``."""
+    """Return when the child listens on the port; raises ``StartTimeoutError``.
+
+    Somebody else may: who takes the port before the child does would pass for it, until the child says so and ends.
+    """
     try:
         async with asyncio.timeout(seconds):
-            while not await _connects(port):
+            while not (await _connects(port) and listens(child.process.pid, port)):
                 await asyncio.sleep(0.02)
     except TimeoutError as error:
         raise StartTimeoutError(child.name, port, seconds, child.tail) from error
