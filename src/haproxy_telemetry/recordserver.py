@@ -25,6 +25,7 @@ from haproxy_telemetry.settings import RecordsAddress, UdpAddress, UnixAddress
 from haproxy_telemetry.stats import Stats
 
 _LOG: Final = logging.getLogger("haproxy_telemetry.records")
+_FIX: Final = "name another with --records, and in HAProxy's `log` line"
 
 WANTED_BUFFER: Final = 64 << 20
 """64 MiB: a second of 60,000 lines of 1 kB. The kernel gives what net.core.rmem_max allows, root may pass it."""
@@ -74,7 +75,7 @@ class RecordServer:
         try:
             sock = self._bind_unix(Path(address.path)) if isinstance(address, UnixAddress) else _bind_udp(address)
         except OSError as error:
-            raise CannotListenError(address, error) from error
+            raise CannotListenError(address, error, _FIX) from error
         sock.setblocking(False)
         self._ask_for_room(sock)
         self._sockets.append(sock)

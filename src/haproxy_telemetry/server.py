@@ -42,6 +42,9 @@ LINGER: Final = 0.5
 """Seconds between our last word and a hard end, for a peer that does not close its side."""
 
 
+_FIX: Final = "name another with --listen, and in HAProxy's `server` line"
+
+
 class CannotListenError(Exception):
     """An address could not be listened on; says which, and why, and with ``fix`` what to do."""
 
@@ -254,7 +257,7 @@ class AgentServer:
             else:
                 await self._listen_tcp(address.host, address.port)
         except OSError as error:
-            raise CannotListenError(address, error) from error
+            raise CannotListenError(address, error, _FIX) from error
 
     async def _listen_tcp(self, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()

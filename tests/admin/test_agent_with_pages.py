@@ -77,4 +77,5 @@ def test_pages_end_where_the_agent_cannot_begin(tmp_path: Path) -> None:
         address = f"127.0.0.1:{other.getsockname()[1]}"
         with running(tmp_path, "--admin", "127.0.0.1:0", listen=(address,)) as agent:
             assert agent.wait() == 1
-    assert agent.log == [f"haproxy-telemetry: cannot listen on {address}: another process listens there"]
+    fix = "name another with --listen, and in HAProxy's `server` line"
+    assert agent.log == [f"haproxy-telemetry: cannot listen on {address}: another process listens there; {fix}"]

@@ -210,7 +210,8 @@ def test_a_port_that_is_taken_ends_all_of_it_before_it_began(start_agent: StartA
     process = Process([*command, "--export", "none", "--admin", "off"], tmp_path, "workers")
     assert process.wait(30) == 1
     assert process.output.splitlines()[-1] == (
-        f"haproxy-telemetry: cannot listen on {LOOPBACK}:{first + 1}: another process listens there"
+        f"haproxy-telemetry: cannot listen on {LOOPBACK}:{first + 1}: another process listens there;"
+        " name another with --listen, and in HAProxy's `server` line"
     )
     assert first not in listening_ports()
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from server.running_agent import ACK, running, stream, trace_id
 
+FIX = "; name another with --listen, and in HAProxy's `server` line"
+
 
 def refused(folder: Path, *listen: str) -> str:
     """The one sentence of an agent that could not begin."""
@@ -56,7 +58,7 @@ def test_the_socket_file_of_an_agent_that_was_killed_is_replaced(tmp_path: Path)
 def test_a_socket_on_which_another_process_listens_is_left_to_it(tmp_path: Path) -> None:
     path = tmp_path / "a.sock"
     with listening_socket(path) as other:
-        assert refused(tmp_path, f"unix:{path}") == f"cannot listen on unix:{path}: another process listens there"
+        assert refused(tmp_path, f"unix:{path}") == f"cannot listen on unix:{path}: another process listens there{FIX}"
         other.settimeout(1)
         other.accept()[0].close()
 
@@ -76,13 +78,13 @@ def test_a_socket_whose_owner_is_too_busy_to_accept_is_left_to_it(tmp_path: Path
 def test_a_file_that_is_no_socket_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "precious"
     path.write_text("data")
-    assert refused(tmp_path, f"unix:{path}").endswith(": there is a file of that name, and it is no socket")
+    assert refused(tmp_path, f"unix:{path}").endswith(f": there is a file of that name, and it is no socket{FIX}")
     assert path.read_text() == "data"
 
 
 def test_a_folder_that_is_missing_is_said(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "a.sock"
-    assert refused(tmp_path, f"unix:{path}") == f"cannot listen on unix:{path}: no such file or directory"
+    assert refused(tmp_path, f"unix:{path}") == f"cannot listen on unix:{path}: no such file or directory{FIX}"
 
 
 def test_a_port_in_use_is_one_sentence_and_nothing_stays_behind(tmp_path: Path) -> None:
@@ -90,13 +92,13 @@ def test_a_port_in_use_is_one_sentence_and_nothing_stays_behind(tmp_path: Path) 
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
         sentence = refused(tmp_path, f"unix:{path}", address)
-    assert sentence == f"cannot listen on {address}: another process listens there"
+    assert sentence == f"cannot listen on {address}: another process listens there{FIX}"
     assert not path.exists()
 
 
 def test_an_address_of_another_machine_is_one_sentence(tmp_path: Path) -> None:
     address = "192.0.2.1:7000"  # TEST-NET-1: nobody has it
-    assert refused(tmp_path, address) == f"cannot listen on {address}: this machine has no such address"
+    assert refused(tmp_path, address) == f"cannot listen on {address}: this machine has no such address{FIX}"
 
 
 def test_a_socket_file_that_is_another_agents_by_now_is_left_at_the_end(tmp_path: Path) -> None:

@@ -89,7 +89,10 @@ async def test_a_datagram_that_is_cut_is_none_and_the_next_is_whole(tmp_path: Pa
 async def test_a_path_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     other, path = Lab(), tmp_path / "records"
     other.server.listen(UnixAddress(str(path)))
-    with pytest.raises(CannotListenError, match="another process listens there"):
+    with pytest.raises(
+        CannotListenError,
+        match="another process listens there; name another with --records, and in HAProxy's `log` line",
+    ):
         Lab().server.listen(UnixAddress(str(path)))
     other.server.close()
 
