@@ -179,18 +179,18 @@ BROKEN = [
         fix="log-steps accept,request,close",
     ),
     Broken(
+        "record-no-end",
+        "log-format '%ci %ST %{+Q}r'",
+        (f"raw local0 info\n    log-format {RECORD}", "raw profile records local0\n    log-format '%ci %ST %{+Q}r'"),
+        version="3.2",
+        fix="%B",
+    ),
+    Broken(
         "steps-lose-request",
         "log-steps close",
         ("    default_backend", "    log-steps close\n    default_backend"),
         version="3.2",
-        fix="log-steps request,close",
-    ),
-    Broken(
-        "logged-twice",
-        "log stderr format raw local0",
-        (f"raw local0 info\n    log-format {RECORD}", "raw profile records local0\n    log-steps request,close"),
-        version="3.2",
-        fix="profile otel-own-logs",
+        fix="take this line out",
     ),
     Broken("record-early", "option logasap", ("    default_backend", "    option logasap\n    default_backend")),
     Broken(
@@ -202,7 +202,7 @@ BROKEN = [
 
 # Some are only wrong where there is something else too.
 ALSO = {
-    "logged-twice": ("backend origin\n", PROFILE),
+    "record-no-end": ("backend origin\n", PROFILE),
     "agent-affinity-missing": (SERVER, SECOND_AGENT),
     "threads-too-few": (SERVER, SECOND_AGENT),
     "record-names-no-worker": (SERVER, SECOND_AGENT.replace("7002", "7001")),
@@ -386,7 +386,6 @@ def test_headers_that_haproxy_makes_by_itself_need_no_agent(tmp_path: Path) -> N
 def profiled(own: str) -> str:
     """A configuration with a record of a log profile; ``own`` is what else is said of the frontend's logs."""
     proxy = replaced(PROXY, f"log-format {RECORD}", own)
-    proxy = replaced(proxy, "log stderr format raw local0", "log stderr format raw profile own local0")
     proxy = replaced(proxy, "format raw local0 info", "format raw profile records local0 info")
     return replaced(proxy, "backend origin\n", PROFILE)
 
@@ -394,29 +393,33 @@ def profiled(own: str) -> str:
 @pytest.mark.parametrize(
     ("own", "found"),
     [
-        ("", {"record-steps": "log-steps request,close"}),
-        ("option httplog", {"record-steps": "log-steps request,close"}),
-        ("mode tcp\n    option tcplog", {"record-steps": "log-steps close"}),
+        ("option httplog", {}),
+        ("option tcplog", {}),
+        ('log-format "%ci %ST %{+Q}r %B"', {}),
+        ("log-format '%ci %[bytes_out]'", {}),
+        ('log-format "%ci %ST %{+Q}r %tsc %rt"', {"record-no-end": "as %B or %Tt"}),
+        ("", {"record-no-end": "option httplog"}),
+        ("mode tcp", {"record-no-end": "option tcplog"}),
         ("option httplog\n    log-steps all", {}),
-        ("option httplog\n    log-steps close", {"steps-lose-request": "log-steps request,close"}),
-        ("option httplog\n    log-steps accept", {"record-steps": "log-steps accept,close",
-                                                  "steps-lose-request": "log-steps request,accept"}),
-        ("log-format '%ci %HU'\n    log-steps close", {"steps-lose-request": "log-steps request,close"}),
-        ("log-format '%ci %rt %B'\n    log-steps close", {}),
+        ("option httplog\n    log-steps request,close", {}),
+        ("option httplog\n    log-steps close", {"steps-lose-request": "take this line out"}),
+        ("log-format '%ci %HU'\n    log-steps close", {"steps-lose-request": "take this line out"}),
+        ("log-format '%ci %rt'\n    log-steps close", {}),
         ("option tcplog\n    log-steps close", {}),
+        ("option tcplog\n    log-steps accept", {"record-steps": "log-steps accept,close"}),
     ],
-)  # fmt: skip
-def test_steps_for_a_record_and_for_the_log_that_is_there(tmp_path: Path, own: str, found: dict[str, str]) -> None:
-    quiet = RECORD.replace("capture.req.uri", "var(txn.uri)")
-    proxy = replaced(profiled(own), RECORD, quiet)
-    proxy = replaced(proxy, "    unique-id-format", "    http-request set-var(txn.uri) path\n    unique-id-format")
-    findings = findings_of(admit(tmp_path, proxy, version="3.2"))
-    assert {one.kind.id: one.fix for one in findings if one.kind.id in ("record-steps", "steps-lose-request")} == found
+)
+def test_from_3_1_on_something_says_when_the_record_is_written(tmp_path: Path, own: str, found: dict[str, str]) -> None:
+    without = replaced(profiled(own), "capture.req.uri", "var(txn.uri)")
+    proxy = replaced(without, "    unique-id-format", "    http-request set-var(txn.uri) path\n    unique-id-format")
+    findings = {one.kind.id: one.fix for one in findings_of(admit(tmp_path, proxy, version="3.2"))}
+    assert {one: fix for one, fix in findings.items() if one.startswith(("record-", "steps-"))}.keys() == found.keys()
+    assert all(fix in findings[one] for one, fix in found.items())
 
 
 def test_a_record_by_a_log_profile(tmp_path: Path) -> None:
     """From 3.1 on, `log-format` may stay a person's own."""
-    proxy = profiled("option httplog\n    log-steps request,close")
+    proxy = profiled("option httplog")
     setup = admit(tmp_path, proxy, version="3.2")
     assert [record.proxy.name for record in setup.written] == ["web"]
     assert findings_of(setup) == []

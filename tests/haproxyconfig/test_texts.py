@@ -52,11 +52,29 @@ def test_the_users_log_format_is_taken_only_where_there_are_no_log_profiles(vers
     else:
         assert log == "log 127.0.0.1:7514 len 8192 format raw profile otel-records local0 info"
         assert not any(line.startswith("log-format ") for line in lines)
-        assert {"log-steps request,close", "log-profile otel-records", "on any drop"} <= set(lines)
-        assert lines[lines.index("log-profile otel-own-logs") + 1] == "on request drop"
+        assert {"log-profile otel-records", "on any drop"} <= set(lines)
         formats = [line.partition(" format ") for line in lines if line.startswith("on ") and "format" in line]
         assert [step for step, _, _ in formats] == ["on error", "on close"]
         assert formats[0][2] == formats[1][2] != ""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("chosen", "written_so"),
+    [
+        ({}, False),  # it would turn each request line of their own log into <BADREQ>
+        ({"own_log": False}, True),
+        ({"example": EXAMPLE}, True),
+        ({"mode": hc.Mode.TCP, "profile": "detailed"}, True),
+    ],
+    ids=["own log", "no own log", "example", "tcp"],
+)
+def test_log_steps_are_written_where_no_log_of_requests_suffers(
+    version: str, chosen: dict[str, Any], written_so: bool
+) -> None:
+    lines = together(written(version, **chosen))
+    assert ("log-steps close" in lines) == (written_so and version >= "3.1")
+    assert len([line for line in lines if line.startswith("log-steps")]) <= 1
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -55,20 +55,29 @@ class Run:
     haproxy_said: str
 
 
-def generated(version: HaproxyVersion, profile: str, agent_port: int, records_port: int, folder: Path) -> Lines:
+OWN_FORMAT = "    option httplog\n"
+"""What most frontends say: from 3.1 on it says when their records are written, too. Up to 3.0 the record's takes its
+place, as HAProxy warns."""
+
+
+def generated(
+    version: HaproxyVersion, profile: str, agent_port: int, records_port: int, folder: Path, own_log: bool
+) -> Lines:
     """Return the generator's lines where they belong; its files of SPOE go into ``folder``."""
-    http = _sections(version, profile, "http", agent_port, records_port, folder)
-    tcp = _sections(version, profile, "tcp", agent_port, records_port, folder)
+    http = _sections(version, profile, "http", agent_port, records_port, folder, own_log)
+    tcp = _sections(version, profile, "tcp", agent_port, records_port, folder, own_log)
+    own = OWN_FORMAT if own_log and version.number >= (3, 1) else ""
     filters = [line for line in http[0].splitlines() if line.strip().startswith("filter ")]
     without = "\n".join(line for line in http[0].splitlines() if line not in filters)
     in_tcp = tcp[0].replace("profile otel-records ", f"profile {_TCP_PROFILE} ")
     # The agents' backend is in both; a log profile has one format, so that tcp mode has one of its own.
     end = _section(tcp[1], "log-profile").replace("otel-records", _TCP_PROFILE) + http[1]
-    return Lines(http[0], in_tcp, without, "".join(filters), "log stderr format raw daemon notice", end)
+    in_global = "log stderr format raw daemon notice"
+    return Lines(own + http[0], in_tcp, own + without, "".join(filters), in_global, end)
 
 
 def _sections(
-    version: HaproxyVersion, profile: str, mode: str, agent_port: int, records_port: int, folder: Path
+    version: HaproxyVersion, profile: str, mode: str, agent_port: int, records_port: int, folder: Path, own_log: bool
 ) -> tuple[str, str]:
     options = hc.Options(
         profile=hc.Profile(profile),
@@ -76,6 +85,7 @@ def _sections(
         agents=(hc.parse_agent(f"{LOOPBACK}:{agent_port}"),),
         records=hc.parse_records(f"udp:{LOOPBACK}:{records_port}"),
         mode=hc.Mode(mode),
+        own_log=own_log,
         spoe_path=str(folder / f"spoe-{mode}.cfg"),
     )
     files = {file.name: file.text for file in hc.generate(options, "the life cycles")}
@@ -116,6 +126,7 @@ def laboratory(
     spoe_port: int | None = None,
     records_port: int | None = None,
     env: Mapping[str, str] | None = None,
+    own_log: bool = True,
 ) -> Iterator[Laboratory]:
     """Start them; stop them. The ports are those that HAProxy is told of, if they are not the agent's own."""
     with contextlib.ExitStack() as stack:
@@ -124,7 +135,7 @@ def laboratory(
         own = free_port()
         agent = _agent(folder, free_port(), own, env)
         stack.callback(agent.stop)
-        lines = generated(version, profile, spoe_port or agent.port, records_port or own, folder)
+        lines = generated(version, profile, spoe_port or agent.port, records_port or own, folder, own_log)
         haproxy = Haproxy(version, configuration(lines, ports), folder)
         stack.callback(haproxy.stop)
         yield Laboratory(haproxy, agent, origin, ports, folder, own)
@@ -147,10 +158,12 @@ def full_listener() -> Iterator[int]:
         yield port
 
 
-def run(version: HaproxyVersion, profile: str, folder: Path, names: Collection[str] = ()) -> Run:
+def run(
+    version: HaproxyVersion, profile: str, folder: Path, names: Collection[str] = (), *, own_log: bool = True
+) -> Run:
     """Go through all scenarios, or those that are named, each several times."""
     scenarios = [scenario for scenario in SCENARIOS if scenario.name in names or not names]
-    with laboratory(version, profile, folder) as lab, Lateness() as lateness:
+    with laboratory(version, profile, folder, own_log=own_log) as lab, Lateness() as lateness:
         if profile != "zero-wait":
             wait_until(lambda: lab.agent.totals().get("health_checks", 0) > 0, "a health check")
         visits = _visit_all(lab, scenarios)

@@ -8,8 +8,9 @@ import pytest
 from haproxy_versions import HaproxyVersion
 
 from lifecycles.expected import EXPECTED
-from lifecycles.judge import TOLERANCE_NS, checked
+from lifecycles.judge import TOLERANCE_NS, checked, differences
 from lifecycles.page import PROFILES, page, read
+from lifecycles.run import run
 from lifecycles.scenarios import SCENARIOS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "life-cycles.md").read_text(encoding="utf-8")
@@ -23,6 +24,24 @@ def test_every_stream_leaves_one_true_trace(version: HaproxyVersion, profile: st
     cells = checked(version, profile, tmp_path)
     assert {row: cell.wrong for row, cell in cells.items() if cell.wrong} == {}
     assert {name for name, _ in cells} == set(EXPECTED)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_without_a_log_of_their_own_no_end_is_without_its_record(
+    version: HaproxyVersion, profile: str, tmp_path: Path
+) -> None:
+    if version.number < (3, 1):
+        pytest.skip("up to 3.0 there are no log-steps")
+    done = run(version, profile, tmp_path, {"server-close-kept"}, own_log=False)
+    assert done.strangers == []
+    wrong = {
+        (name, number): differences(outcome, EXPECTED[name][number].life)
+        for name, tries in done.outcomes.items()
+        for one in tries
+        for number, outcome in enumerate(one)
+    }
+    assert len(wrong) == 2
+    assert {key: found for key, found in wrong.items() if found} == {}
 
 
 def test_every_scenario_has_its_expectation() -> None:

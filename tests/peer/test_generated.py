@@ -207,6 +207,7 @@ defaults
 frontend web
     bind {LOOPBACK}:{port}
     acl trusted-net src 127.0.0.0/8
+    capture request header Host len 64
     tcp-request connection reject if {{ src 192.0.2.1 }}
 {frontend}
     http-request set-header x-of-theirs 1
@@ -499,9 +500,7 @@ def test_from_3_1_on_the_log_that_was_there_stays_as_it_is(
     if version.number < (3, 1):
         pytest.skip("up to 3.0 all log lines of a frontend have one format")
     port = free_port()
-    files = existing(
-        version, tmp_path, "log stderr format raw profile otel-own-logs local0", port, records=records.address
-    )
+    files = existing(version, tmp_path, "log stderr format raw local0", port, records=records.address)
     haproxy = start_haproxy(files["haproxy.cfg"])
     assert request(port, "/other").body == b"other"
     assert records.one()["be"] == "other"
@@ -509,7 +508,8 @@ def test_from_3_1_on_the_log_that_was_there_stays_as_it_is(
     assert records.one()["be"] == "web"
     wait_until(lambda: haproxy.output.count(" web ") == 2, "two lines of the log")
     lines = [line for line in haproxy.output.splitlines() if " web " in line]
-    assert [line.rpartition(" 0/0 ")[2] for line in lines] == ['"GET /other HTTP/1.1"', '"<BADREQ>"']
+    whole = f'{{{LOOPBACK}:{port}}} "GET /other HTTP/1.1"'
+    assert [line.rpartition(" 0/0 ")[2] for line in lines] == [whole, '"<BADREQ>"']
 
 
 @pytest.mark.parametrize("profile", ["detailed", "zero-wait"])

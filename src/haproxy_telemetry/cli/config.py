@@ -47,6 +47,8 @@ class WrongOption(click.ClickException):
 @click.option("--mode", type=click.Choice([mode.value for mode in hc.Mode]), default="http", show_default=True,
               help="The mode of the frontends.")  # fmt: skip
 @click.option("--no-cache", is_flag=True, help="HAProxy's cache is not used: allows two more events on 3.2 and 3.3.")
+@click.option("--no-own-log", is_flag=True,
+              help="No other log needs the request line: from 3.1 on no end is without its record.")  # fmt: skip
 @click.option("--haproxy", metavar="PATH", help="The HAProxy to ask for its version. Default: the one on PATH.")
 @click.option("--haproxy-version", metavar="VERSION", help="Write for this version and ask nobody.")
 @click.option("--example", is_flag=True, help="A complete haproxy.cfg; needs --bind and --origin.")
@@ -90,6 +92,7 @@ def _options(profile: str, version: hc.Version, folder: Path | None, chosen: Map
         trust=hc.parse_trust(chosen["trust"]),
         mode=mode,
         cache=not chosen["no_cache"],
+        own_log=not chosen["no_own_log"],
         example=_example(chosen),
         spoe_path=str(spoe / hc.SPOE),
         service=chosen["service"],
@@ -138,6 +141,7 @@ def _command(options: hc.Options) -> str:
         words += ["--propagators", ",".join(options.propagators) or "none"]
     words += ["--service", options.service] if options.service else []
     words += [] if options.cache else ["--no-cache"]
+    words += [] if options.own_log else ["--no-own-log"]
     if options.example is not None:
         bind = options.example.bind.replace("unix@", "unix:")
         words += ["--example", "--bind", bind, "--origin", str(options.example.origin)]

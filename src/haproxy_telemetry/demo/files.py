@@ -59,6 +59,7 @@ def options_of(profile: str, version: str) -> hc.Options:
         agents=(hc.parse_agent(DEFAULTS["AGENT"]),),
         records=hc.parse_records(f"udp:{DEFAULTS['RECORDS']}"),
         cache=False,
+        own_log=False,
         spoe_path=hc.SPOE,
         service=DEFAULTS["SERVICE_NAME"],
     )

@@ -15,14 +15,15 @@ from haproxy_telemetry.doctor.record import (
     has_logged_uri,
     has_request_line,
     in_haproxy,
+    is_known_at_end,
     is_same,
     needed_length,
     own_format,
+    stream_format,
     uri_length,
     variable_bounds,
 )
 from haproxy_telemetry.doctor.setup import Setup
-from haproxy_telemetry.haproxyconfig.frontend import OWN_LOGS
 from haproxy_telemetry.settings import ListenAddress, ListenError, worker_addresses
 
 LONG_ENOUGH = 8192
@@ -192,54 +193,51 @@ def _second_worker(address: ListenAddress) -> ListenAddress | None:
 @error(
     "record-steps",
     "`log-steps` that do not write the record at the end",
-    "From 3.1 on: a record of a log profile needs `log-steps close`, and other steps without `close` write none.",
+    "From 3.1 on: it is written at the step `close`, and other steps without it write none.",
 )
 def record_steps(setup: Setup) -> Iterator[Seen]:
     """The record belongs to the step `close`."""
+    for record, line, steps in _with_steps(setup):
+        if not {"close", "all"} & set(steps):
+            given = ",".join(steps)
+            words = f"{record.proxy}: log-steps {given} leaves out the end of the stream, where the record is written"
+            yield Seen(line.place, words, f"log-steps {given},close")
+
+
+@error(
+    "record-no-end",
+    "a record of a log profile, and nothing that says when the stream's log line is due",
+    "From 3.1 on HAProxy writes all log lines of a frontend when what its own format has is known. With no format, or"
+    " with one that is complete before the end, the record is not written.",
+)
+def record_no_end(setup: Setup) -> Iterator[Seen]:
+    """The frontend's own format decides, where no `log-steps` does."""
     for record in setup.written:
-        line = record.proxy.last("log-steps")
-        steps = line.word(1).split(",") if line else []
-        by_profile = any(target.profile for target in record.targets)
-        if (line or by_profile) and not {"close", "all"} & set(steps):
-            which = f"log-steps {line.word(1)} leaves out the end" if line else "without log-steps a log profile's"
-            rest = "of the stream, where the record is written" if line else "format is not sure to be used at the end"
-            yield Seen(
-                line.place if line else record.proxy.place,
-                f"{record.proxy}: {which} {rest}",
-                f"log-steps {','.join([*(steps or record.first_steps), 'close'])}",
-            )
+        proxy = record.proxy
+        if proxy.last("log-steps") or not any(target.profile for target in record.targets):
+            continue
+        line = stream_format(proxy)
+        if line is None:
+            words = f"{proxy}: it has no log format, so HAProxy logs at the beginning of a connection only"
+            yield Seen(proxy.place, words, "option tcplog" if proxy.mode == "tcp" else "option httplog")
+        elif not is_known_at_end(own_format(proxy)):
+            words = f"{proxy}: its format is complete before the stream ends, and the record is written at the end"
+            yield Seen(line.place, words, "add what is known at the end to this format, as %B or %Tt")
 
 
 @warning(
     "steps-lose-request",
     "`log-steps` without `request`, and logs with the request line",
     "From 3.1 on HAProxy then keeps no request line: %r, %HM, %HU and the like, and capture.req.uri, say <BADREQ> or"
-    " nothing.",
+    " nothing. With the step `request` it has no captured headers in what it logs later.",
 )
 def steps_lose_request(setup: Setup) -> Iterator[Seen]:
     """The frontend's own log, or the record."""
     for record, line, steps in _with_steps(setup):
         formats = (own_format(record.proxy), record.format)
         if not {"request", "all"} & set(steps) and any(has_request_line(text) for text in formats):
-            words = f"{record.proxy}: without the step request HAProxy's logs have no request line"
-            yield Seen(line.place, words, f"log-steps {','.join(['request', *steps])}")
-
-
-@warning(
-    "logged-twice",
-    "a `log` line that gets the step `request`, too",
-    "The step is needed, so that HAProxy keeps the request line. A log profile with `on request drop` keeps it out of"
-    " your log.",
-)
-def logged_twice(setup: Setup) -> Iterator[Seen]:
-    """Each request has two lines in a log that was there before."""
-    for record, _, steps in _with_steps(setup):
-        if not {"request", "all"} & set(steps):
-            continue
-        for target in record.others:
-            if target.takes_records and not target.profile:
-                words = f"{record.proxy}: this log has two lines for each request, the first when it has come"
-                yield Seen(target.line.place, words, f"profile {OWN_LOGS}, a log-profile with: on request drop")
+            words = f"{record.proxy}: with these log-steps HAProxy's logs have no request line"
+            yield Seen(line.place, words, "take this line out: with option httplog the end is what is logged")
 
 
 def _with_steps(setup: Setup) -> Iterator[tuple[Record, Directive, list[str]]]:
@@ -289,8 +287,8 @@ CHECKS = (
     record_sampled,
     record_names_no_worker,
     record_steps,
+    record_no_end,
     steps_lose_request,
-    logged_twice,
     record_early,
     record_only_failures,
 )

@@ -28,13 +28,16 @@ HEADER_CHARS = 512
 ITEM_CHARS = 24
 """Room for each other value: a timer, an address, a port; some are longer, most are shorter."""
 
-_FORMAT_OPTIONS = {"httplog": "%r", "httpslog": "%r", "tcplog": ""}
-"""What `has_request_line` must know of them."""
+_FORMAT_OPTIONS = {"httplog": "%r %B", "httpslog": "%r %B", "tcplog": "%B"}
+"""What the two questions about a format must know of them."""
 
 _OURS = re.compile(r'"ht"\s*:\s*1\b')
 _ITEM = re.compile(r"%(?:\{[^}]*\})?(?:\[((?:[^\[\]]|\[[^\]]*\])*)\]|[A-Za-z]+)")
 _LOGGED_URI = re.compile(r"capture\.req\.uri|%(\{[^}]*\})?(r|HU|HPO?|HQ)\b")
 _REQUEST_LINE = re.compile(r"capture\.req\.(uri|method|ver)|%(\{[^}]*\})?(r|H[MUVQ]|HPO?)\b")
+_KNOWN_AT_END = re.compile(
+    r"%(\{[^}]*\})?(B|U|ID|T[Racdhiqrtuw]|ts|ac|bc|bq|fc|rc|sc|sq)\b|\b(bytes_in|bytes_out|timer\.(data|total|user))\b"
+)
 _VARIABLE = re.compile(r"(?<![-\w])var\(([\w.]+)")
 _TEXT = re.compile(r"json\(|req\.f?hdr|capture\.req\.hdr")
 _FIRST_BYTES = re.compile(r"bytes\(0,(\d+)\)")
@@ -70,23 +73,17 @@ class LogTarget:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The record of one proxy: its format, where that stands, where its lines go, and where its other log goes."""
+    """The record of one proxy: its format, where that stands, and where its lines go."""
 
     proxy: Proxy
     format: str
     place: Place
     targets: tuple[LogTarget, ...]
-    others: tuple[LogTarget, ...]
 
     @property
     def taking(self) -> tuple[LogTarget, ...]:
         """The targets that get the record."""
         return tuple(target for target in self.targets if target.takes_records)
-
-    @property
-    def first_steps(self) -> tuple[str, ...]:
-        """What `log-steps` must name besides the end: in HTTP, where HAProxy keeps the request line for logs."""
-        return () if self.proxy.mode == "tcp" else ("request",)
 
     @property
     def nearest(self) -> LogTarget | None:
@@ -142,39 +139,43 @@ def _ip(host: str) -> IPv4Address | IPv6Address | None:
 def find_record(proxy: Proxy, sections: Sequence[Section]) -> Record | None:
     """Return the record that a proxy writes, if it does."""
     targets = tuple(_targets(proxy, sections))
-    line = _stream_format(proxy)
+    line = stream_format(proxy)
     if line and line.begins("log-format") and _OURS.search(line.word(1)):
         plain = tuple(target for target in targets if not target.profile)
-        return Record(proxy, line.word(1), line.place, plain, ())
+        return Record(proxy, line.word(1), line.place, plain)
     for target in targets:
         found = _profile_format(target.profile, sections) if target.profile else None
         if found:
             same = tuple(one for one in targets if one.profile == target.profile)
-            others = tuple(one for one in targets if one.profile != target.profile)
-            return Record(proxy, found.after("format"), found.place, same, others)
+            return Record(proxy, found.after("format"), found.place, same)
     return None
 
 
-def own_format(proxy: Proxy) -> str:
-    """Return the format of a proxy's log, of HAProxy's own ones what ``has_request_line`` must know of them."""
-    line = _stream_format(proxy)
-    if line is None:
-        return ""
-    return line.word(1) if line.begins("log-format") else _FORMAT_OPTIONS[line.word(1)]
-
-
-def has_request_line(text: str) -> bool:
-    """Say whether a format has the request line or a part of it, as HAProxy keeps it for logs."""
-    return _REQUEST_LINE.search(text) is not None
-
-
-def _stream_format(proxy: Proxy) -> Directive | None:
+def stream_format(proxy: Proxy) -> Directive | None:
     """Return the last `log-format`, `option httplog` or the like: HAProxy warns where one takes another's place."""
     found = None
     for line in proxy.lines:
         if line.begins("log-format") or (line.begins("option") and line.word(1) in _FORMAT_OPTIONS):
             found = line
     return found
+
+
+def own_format(proxy: Proxy) -> str:
+    """Return the format of a proxy's log; of HAProxy's own ones no more than the two questions below need."""
+    line = stream_format(proxy)
+    if line is None:
+        return ""
+    return line.word(1) if line.begins("log-format") else _FORMAT_OPTIONS[line.word(1)]
+
+
+def is_known_at_end(text: str) -> bool:
+    """Whether what has this format can be written at the end of the stream only (HAProxy's `LW_BYTES`)."""
+    return _KNOWN_AT_END.search(text) is not None
+
+
+def has_request_line(text: str) -> bool:
+    """Whether this format has the request line or a part of it, as HAProxy keeps it for logs."""
+    return _REQUEST_LINE.search(text) is not None
 
 
 def _profile_format(name: str, sections: Sequence[Section]) -> Directive | None:

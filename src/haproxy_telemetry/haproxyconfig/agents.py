@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from haproxy_telemetry.haproxyconfig.frontend import LOG_PROFILE, OWN_LOGS, record_format
+from haproxy_telemetry.haproxyconfig.frontend import LOG_PROFILE, record_format
 from haproxy_telemetry.haproxyconfig.options import Options
 from haproxy_telemetry.haproxyconfig.text import Rule, Section, target, word
 from haproxy_telemetry.settings.address import ListenAddress, UnixAddress
@@ -15,25 +15,11 @@ DEFAULTS = "otel-agents-defaults"
 
 def closing_sections(options: Options) -> tuple[Section, ...]:
     """Return the sections, in the order in which they must stand."""
-    return (*_log_profiles(options), *((_defaults(), _backend(options)) if options.uses_spoe else ()))
+    profile = (_log_profile(options),) if options.version.has_log_profiles else ()
+    return (*profile, *((_defaults(), _backend(options)) if options.uses_spoe else ()))
 
 
-def _log_profiles(options: Options) -> tuple[Section, ...]:
-    if not options.version.has_log_profiles:
-        return ()
-    return (_of_records(options), _of_own_logs()) if options.http else (_of_records(options),)
-
-
-def _of_own_logs() -> Section:
-    return Section(
-        f"log-profile {OWN_LOGS}",
-        "For log lines that are not the record's, of frontends that are traced: no line when the request has come, as"
-        " if there were no `log-steps`. All other lines stay as they are, in their own format.",
-        (Rule("", ("on request drop",)),),
-    )
-
-
-def _of_records(options: Options) -> Section:
+def _log_profile(options: Options) -> Section:
     record = word(record_format(options))
     return Section(
         f"log-profile {LOG_PROFILE}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from haproxy_telemetry.haproxyconfig.agents import closing_sections
-from haproxy_telemetry.haproxyconfig.frontend import OWN_LOGS, frontend_rules
+from haproxy_telemetry.haproxyconfig.frontend import frontend_rules
 from haproxy_telemetry.haproxyconfig.options import SPOE, Example, Options
 from haproxy_telemetry.haproxyconfig.spoe import ENGINE, spoe_sections
 from haproxy_telemetry.haproxyconfig.text import Rule, Section, comment, render, target
@@ -50,16 +50,16 @@ def _spoe(options: Options, command: str) -> str:
 
 
 def _lines(options: Options, command: str) -> File:
-    places = [(_WHERE_FRONTEND[options.http], [render(Section("", "", frontend_rules(options)))])]
+    what = f"Lines for haproxy.cfg: tracing, profile {options.profile.value}. Two places."
+    parts = [
+        _head(options, command, what, "haproxy -dW -c -f haproxy.cfg") + "\n",
+        _rule("1. " + _WHERE_FRONTEND[options.http]) + "\n",
+        render(Section("", "", frontend_rules(options))),
+    ]
     if closing := closing_sections(options):
-        places.append(("At the end of haproxy.cfg.", [render(section) for section in closing]))
-    if options.http and options.version.has_log_profiles:
-        places.append((_WHERE_OWN_LOGS, []))
-    number = "" if len(places) == 1 else f" {('Two', 'Three')[len(places) - 2]} places."
-    what = f"Lines for haproxy.cfg: tracing, profile {options.profile.value}.{number}"
-    parts = [_head(options, command, what, "haproxy -dW -c -f haproxy.cfg") + "\n"]
-    for place, (where, texts) in enumerate(places, 1):
-        parts += [_rule(f"{place}. {where}") + "\n", *texts]
+        parts += [_rule("2. At the end of haproxy.cfg.") + "\n", *(render(section) for section in closing)]
+    else:
+        parts[0] = parts[0].replace(" Two places.", "")
     return File(LINES, "\n".join(parts))
 
 
@@ -69,12 +69,6 @@ _WHERE_FRONTEND = {
     " Without `option dontlognull`, connections without a request make records too.",
     False: "In each `frontend` (or `listen`) in `mode tcp` that is traced, below its `bind` lines.",
 }
-
-_WHERE_OWN_LOGS = (
-    f"In each `log` line of your own that these frontends use (of `global`, too, if they say `log global`): `profile"
-    f" {OWN_LOGS}`, before the facility, else your log has two lines for each request:\n"
-    f"  log /dev/log profile {OWN_LOGS} local0"
-)
 
 
 def _rule(text: str) -> str:

@@ -9,8 +9,6 @@ from haproxy_telemetry.haproxyconfig.text import Rule, target, word
 from haproxy_telemetry.settings.address import UnixAddress
 
 LOG_PROFILE = "otel-records"
-OWN_LOGS = "otel-own-logs"
-"""The log profile for the log lines that are there already, of frontends that are traced."""
 
 
 def frontend_rules(options: Options) -> tuple[Rule, ...]:
@@ -78,10 +76,11 @@ def _records(options: Options) -> Rule:
     address = options.records.address
     chroot = " With `chroot`, HAProxy looks for this socket inside of it." if isinstance(address, UnixAddress) else ""
     log = f"log {target(address)} len {record.LINE_BYTES} format raw"
+    by_profile = f"{log} profile {LOG_PROFILE} local0 info"
+    if options.log_steps:
+        return Rule(_WHY_RECORD + _WHY_PROFILE + _WHY_STEPS[options.http] + chroot, (by_profile, "log-steps close"))
     if options.version.has_log_profiles:
-        why, steps = (_WHY_STEPS, "request,close") if options.http else (_WHY_CLOSE, "close")
-        lines = (f"{log} profile {LOG_PROFILE} local0 info", f"log-steps {steps}")
-        return Rule(_WHY_RECORD + _WHY_PROFILE + why + chroot, lines)
+        return Rule(_WHY_RECORD + _WHY_PROFILE + _WHY_OWN_LOG + chroot, (by_profile,))
     return Rule(
         _WHY_RECORD + _WHY_FORMAT + chroot, (f"{log} local0 info", f"log-format {word(record_format(options))}")
     )
@@ -102,15 +101,17 @@ _WHY_PROFILE = (
     "Its format is the log profile at the end of the file, for this line alone: your own log lines and log-format"
     " stay as they are."
 )
-_WHY_STEPS = (
-    " `log-steps` says when: `close` is the end of the stream; without `request` HAProxy would keep no request line,"
-    " and your own log would say <BADREQ> in its place. So that your own log has no line for that step, your `log`"
-    f" lines need `profile {OWN_LOGS}`. If you have a `log-steps` line already, add request and close to it."
+_WHY_OWN_LOG = (
+    " HAProxy writes all of them when what your format has is known: this frontend or its `defaults` must have"
+    " `option httplog`, or a log-format with something that is known at the end only, as %B or %Tt; and no `option"
+    " logasap`. `log-steps close` would write it in any case, but your own log would then say <BADREQ> for %r."
 )
-_WHY_CLOSE = (
-    " `log-steps close` writes it (and them) at the end of the stream; if you have a `log-steps` line already, keep"
-    " that one and see that it names close."
-)
+_WHY_STEPS = {
+    True: " `log-steps close` writes it at the end of the stream. Take it out if this frontend gets a log of its own,"
+    " and say `option httplog`: with `log-steps` HAProxy keeps no request line, and %r is <BADREQ>.",
+    False: " `log-steps close` writes it (and them) at the end of the stream; if you have a `log-steps` line already,"
+    " keep that one and see that it names close.",
+}
 _WHY_FORMAT = (
     "Up to 3.0 all log lines of a frontend have one format: your own logs get these lines of JSON too (from 3.1 on"
     " they need not). It takes the place of a log-format or `option httplog` of yours. `option logasap` would write"

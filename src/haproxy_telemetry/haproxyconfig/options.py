@@ -98,7 +98,8 @@ class Options:
     """All choices. ``cache``: whether HAProxy's cache may be in use. ``spoe_path``: where the SPOE file will be; in an
     example it is beside the other. ``service``: the ``service.name`` of the spans; ``""``: the agent's. ``ratio``: how
     many of the new traces are sampled, from 0 to 1. ``propagators``: names of ``OTEL_PROPAGATORS``. ``workers``: those
-    of each agent (``serve --workers``)."""
+    of each agent (``serve --workers``). ``own_log``: the frontends have a log beside the records, as most have; a
+    complete example has none."""
 
     profile: Profile
     version: Version
@@ -108,6 +109,7 @@ class Options:
     trust: Trust = Trust()
     mode: Mode = Mode.HTTP
     cache: bool = True
+    own_log: bool = True
     example: Example | None = None
     spoe_path: str = f"/etc/haproxy/{SPOE}"
     service: str = ""
@@ -135,6 +137,15 @@ class Options:
     def uses_spoe(self) -> bool:
         """Something is told while the request is served. `standard` has its one event in HTTP only."""
         return self.profile is Profile.DETAILED or (self.profile is Profile.STANDARD and self.http)
+
+    @property
+    def log_steps(self) -> bool:
+        """The record is written by `log-steps close`, at every end.
+
+        Not where a log of HTTP requests is written beside it: from 3.1 to 3.5-dev5 HAProxy then keeps no request line,
+        and %r of that log says <BADREQ>; with the step `request` it keeps none of the captured headers.
+        """
+        return self.version.has_log_profiles and not (self.http and self.own_log and self.example is None)
 
     @property
     def servers(self) -> tuple[ListenAddress, ...]:
