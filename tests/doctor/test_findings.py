@@ -417,6 +417,14 @@ def test_from_3_1_on_something_says_when_the_record_is_written(tmp_path: Path, o
     assert all(fix in findings[one] for one, fix in found.items())
 
 
+@pytest.mark.parametrize(("version", "ids"), [("3.1.0", ["record-no-end"]), ("3.2", [])])
+def test_3_1_needs_a_format_with_log_steps_too(tmp_path: Path, version: str, ids: list[str]) -> None:
+    without = replaced(profiled("log-steps close"), "capture.req.uri", "var(txn.uri)")
+    proxy = replaced(without, "    unique-id-format", "    http-request set-var(txn.uri) path\n    unique-id-format")
+    found = findings_of(admit(tmp_path, proxy, version=version))
+    assert [finding.kind.id for finding in found if finding.kind.id.startswith("record-")] == ids
+
+
 def test_a_record_by_a_log_profile(tmp_path: Path) -> None:
     """From 3.1 on, `log-format` may stay a person's own."""
     proxy = profiled("option httplog")

@@ -78,6 +78,19 @@ def test_log_steps_are_written_where_no_log_of_requests_suffers(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_sizes_are_what_the_client_sent_and_got(version: str) -> None:
+    """3.3.0 has %B and %U swapped, 3.4 has the server's bytes for %B, and 3.3.0 others for req.bytes_in."""
+    text = written(version)[hc.LINES]
+    sizes = ("%B", "%U") if version < "3.3" else ("%[res.bytes_out]", "%[bytes_in]")
+    assert f'"B":"{sizes[0]}","U":"{sizes[1]}"' in text
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_complete_file_has_a_format_where_no_record_comes_without(version: str) -> None:
+    assert ("log-format %ci:%cp" in together(written(version, example=EXAMPLE))) == version.startswith("3.1")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_timeouts_that_are_ignored_are_not_written(version: str) -> None:
     lines = directives(written(version)[hc.SPOE])
     assert [line.split()[1] for line in lines if line.startswith("timeout ")] == (

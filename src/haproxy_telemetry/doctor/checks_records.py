@@ -208,15 +208,16 @@ def record_steps(setup: Setup) -> Iterator[Seen]:
     "record-no-end",
     "a record of a log profile, and nothing that says when the stream's log line is due",
     "From 3.1 on HAProxy writes all log lines of a frontend when what its own format has is known. With no format, or"
-    " with one that is complete before the end, the record is not written.",
+    " with one that is complete before the end, the record is not written; 3.1.0 needs one with `log-steps`, too.",
 )
 def record_no_end(setup: Setup) -> Iterator[Seen]:
     """The frontend's own format decides, where no `log-steps` does."""
     for record in setup.written:
         proxy = record.proxy
-        if proxy.last("log-steps") or not any(target.profile for target in record.targets):
-            continue
         line = stream_format(proxy)
+        steps = proxy.last("log-steps") is not None and (line is not None or setup.at_least(3, 2))
+        if steps or not any(target.profile for target in record.targets):
+            continue
         if line is None:
             words = f"{proxy}: it has no log format, so HAProxy logs at the beginning of a connection only"
             yield Seen(proxy.place, words, "option tcplog" if proxy.mode == "tcp" else "option httplog")

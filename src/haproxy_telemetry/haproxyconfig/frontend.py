@@ -78,7 +78,8 @@ def _records(options: Options) -> Rule:
     log = f"log {target(address)} len {record.LINE_BYTES} format raw"
     by_profile = f"{log} profile {LOG_PROFILE} local0 info"
     if options.log_steps:
-        return Rule(_WHY_RECORD + _WHY_PROFILE + _WHY_STEPS[options.http] + chroot, (by_profile, "log-steps close"))
+        steps = (*_some_format(options), "log-steps close")
+        return Rule(_WHY_RECORD + _WHY_PROFILE + _WHY_STEPS[options.http] + chroot, (by_profile, *steps))
     if options.version.has_log_profiles:
         return Rule(_WHY_RECORD + _WHY_PROFILE + _WHY_OWN_LOG + chroot, (by_profile,))
     return Rule(
@@ -89,7 +90,14 @@ def _records(options: Options) -> Rule:
 def record_format(options: Options) -> str:
     """Return the log-format of the record."""
     write = record.http_format if options.http else record.tcp_format
-    return write(options.service, with_worker=options.uses_spoe and options.workers > 1)
+    several = options.uses_spoe and options.workers > 1
+    return write(options.service, with_worker=several, other_sizes=options.version.logs_other_sizes)
+
+
+def _some_format(options: Options) -> tuple[str, ...]:
+    """A format for no log, where there is none: else 3.1.0 writes no record either."""
+    none = options.example is not None or not options.own_log
+    return ("log-format %ci:%cp",) if none and options.version.tells_no_log_without_format else ()
 
 
 _WHY_RECORD = (

@@ -46,10 +46,14 @@ _WHERE: Final = (
     ("cp", "%cp"),
     ("si", "%si"),
     ("sp", "%sp"),
-    ("B", "%B"),
-    ("U", "%U"),
-    ("rc", "%rc"),
 )
+_SIZES: Final = {
+    False: (("B", "%B"), ("U", "%U")),
+    # 3.3.0 has a fault in req.bytes_in, and none in its older name.
+    True: (("B", "%[res.bytes_out]"), ("U", "%[bytes_in]")),
+}
+"""To the client and from it; by whether the version's %B and %U are something else."""
+_RETRIES: Final = (("rc", "%rc"),)
 _REQUEST: Final = (
     ("m", _text("m")),
     ("v", "%[var(txn.otel_v)]"),
@@ -65,19 +69,21 @@ _WORKER: Final = ("w", "%[var(txn.otel.worker)]")
 """Which worker of the agent has the stream, by its own answer. It stands first, so that it is found at a glance."""
 
 
-def http_format(service: str = "", *, with_worker: bool = False) -> str:
+def http_format(service: str = "", *, with_worker: bool = False, other_sizes: bool = False) -> str:
     """Return the log-format of frontends in HTTP mode. ``service`` is checked (``Options``)."""
     times = (("t0", "%[var(txn.otel_t0)]"), ("t1", "%[date(0,us)]"))
     end = (("st", "%ST"), ("tc", "%tsc"))
     timers = ("%TR", "%Tw", "%Tc", "%Tr", "%Ta", "%Tt")
-    return _object(_identity(service, with_worker) + _CALLER + times, timers, end + _WHERE + _REQUEST + _SPOE)
+    where = _WHERE + _SIZES[other_sizes] + _RETRIES
+    return _object(_identity(service, with_worker) + _CALLER + times, timers, end + where + _REQUEST + _SPOE)
 
 
-def tcp_format(service: str = "", *, with_worker: bool = False) -> str:
+def tcp_format(service: str = "", *, with_worker: bool = False, other_sizes: bool = False) -> str:
     """Return the log-format of frontends in TCP mode: no request, no status, and Tt is all the time there was."""
     times = (("t1", "%[date(0,us)]"),)
     timers = ("-1", "%Tw", "%Tc", "-1", "%Tt", "%Tt")
-    return _object(_identity(service, with_worker) + times, timers, (("tc", "%ts"), *_WHERE, *_SPOE))
+    where = _WHERE + _SIZES[other_sizes] + _RETRIES
+    return _object(_identity(service, with_worker) + times, timers, (("tc", "%ts"), *where, *_SPOE))
 
 
 def _identity(service: str, with_worker: bool) -> tuple[tuple[str, str], ...]:

@@ -58,6 +58,16 @@ class Version(NamedTuple):
         return self.series >= (3, 4)
 
     @property
+    def tells_no_log_without_format(self) -> bool:
+        """With `log-steps`, no log profile is asked where the frontend has no format of its own (3.1.0)."""
+        return self.series == (3, 1)
+
+    @property
+    def logs_other_sizes(self) -> bool:
+        """%B is what the server sent, 0 where HAProxy answers by itself (3.4, 3.5-dev5); 3.3.0 swaps %B and %U."""
+        return self.series >= (3, 3)
+
+    @property
     def note(self) -> str:
         """What a person must know about this choice, or nothing."""
         if self.series in RUN_BY_TESTS:

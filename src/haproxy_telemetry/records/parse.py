@@ -146,8 +146,8 @@ def _stream(line: Line) -> EndOfStream:
         server=b"" if line.srv.startswith("<") else _text(line.srv),  # <NOSRV>, <STATS>, <CACHE>
         server_address=_text(line.si),
         server_port=_optional("sp", line.sp, 65_535),
-        bytes_received=_number("U", line.U, _INT64_MAX),
-        bytes_sent=_number("B", line.B, _INT64_MAX),
+        bytes_received=_optional("U", line.U, _INT64_MAX),
+        bytes_sent=_optional("B", line.B, _INT64_MAX),
         retries=_number("rc", line.rc, _INT32_MAX),
         redispatched=line.rc.startswith("+"),
         spoe_error=_optional("err", line.err, _INT32_MAX),
