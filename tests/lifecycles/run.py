@@ -69,7 +69,7 @@ def generated(
     own = OWN_FORMAT if own_log and version.number >= (3, 1) else ""
     filters = [line for line in http[0].splitlines() if line.strip().startswith("filter ")]
     without = "\n".join(line for line in http[0].splitlines() if line not in filters)
-    in_tcp = tcp[0].replace("profile otel-records ", f"profile {_TCP_PROFILE} ")
+    in_tcp = own.replace("httplog", "tcplog") + tcp[0].replace("profile otel-records ", f"profile {_TCP_PROFILE} ")
     # The agents' backend is in both; a log profile has one format, so that tcp mode has one of its own.
     end = _section(tcp[1], "log-profile").replace("otel-records", _TCP_PROFILE) + http[1]
     in_global = "log stderr format raw daemon notice"
