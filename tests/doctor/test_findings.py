@@ -417,6 +417,22 @@ def test_from_3_1_on_something_says_when_the_record_is_written(tmp_path: Path, o
     assert all(fix in findings[one] for one, fix in found.items())
 
 
+@pytest.mark.parametrize(
+    ("own", "form", "found"),
+    [
+        ("option httplog", "rfc5424", []),
+        ("option httplog", "raw", ["record-elsewhere"]),
+        ("", "rfc5424", ["record-no-end"]),
+        ('log-format "%ci %ST"', "rfc5424", ["record-no-end"]),
+    ],
+)
+def test_a_record_as_structured_data(tmp_path: Path, own: str, form: str, found: list[str]) -> None:
+    proxy = replaced(PROXY, f"log-format {RECORD}", f"log-format-sd {RECORD}\n    {own}")
+    setup = admit(tmp_path, replaced(proxy, "format raw local0 info", f"format {form} local0 info"), version="2.8")
+    assert [record.proxy.name for record in setup.written] == ["web"]
+    assert [finding.kind.id for finding in findings_of(setup)] == found
+
+
 @pytest.mark.parametrize(("version", "ids"), [("3.1.0", ["record-no-end"]), ("3.2", [])])
 def test_3_1_needs_a_format_with_log_steps_too(tmp_path: Path, version: str, ids: list[str]) -> None:
     without = replaced(profiled("log-steps close"), "capture.req.uri", "var(txn.uri)")

@@ -43,15 +43,15 @@ def test_the_agents_backend_has_the_mode_of_the_version(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_users_log_format_is_taken_only_where_there_are_no_log_profiles(version: str) -> None:
+def test_the_users_log_format_is_never_taken(version: str) -> None:
     lines = directives(written(version)[hc.LINES])
     log = next(line for line in lines if line.startswith("log "))
+    assert not any(line.startswith("log-format ") for line in lines)
     if version < "3.1":
-        assert log == "log 127.0.0.1:7514 len 8192 format raw local0 info"
-        assert any(line.startswith("log-format ") for line in lines)
+        assert log == "log 127.0.0.1:7514 len 8192 format rfc5424 local0 info"
+        assert len([line for line in lines if line.startswith("log-format-sd ")]) == 1
     else:
         assert log == "log 127.0.0.1:7514 len 8192 format raw profile otel-records local0 info"
-        assert not any(line.startswith("log-format ") for line in lines)
         assert {"log-profile otel-records", "on any drop"} <= set(lines)
         formats = [line.partition(" format ") for line in lines if line.startswith("on ") and "format" in line]
         assert [step for step, _, _ in formats] == ["on error", "on close"]
@@ -75,6 +75,16 @@ def test_log_steps_are_written_where_no_log_of_requests_suffers(
     lines = together(written(version, **chosen))
     assert ("log-steps close" in lines) == (written_so and version >= "3.1")
     assert len([line for line in lines if line.startswith("log-steps")]) <= 1
+
+
+@pytest.mark.parametrize("chosen", [{"own_log": False}, {"example": EXAMPLE}], ids=["no own log", "example"])
+@pytest.mark.parametrize("version", ["2.6.12", "2.8.25", "3.0.11"])
+def test_up_to_3_0_the_record_is_the_format_of_a_frontend_without_a_log_of_its_own(
+    version: str, chosen: dict[str, Any]
+) -> None:
+    lines = together(written(version, **chosen))
+    assert "log 127.0.0.1:7514 len 8192 format raw local0 info" in lines
+    assert len([line for line in lines if line.startswith("log-format")]) == 1
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -56,8 +56,7 @@ class Run:
 
 
 OWN_FORMAT = "    option httplog\n"
-"""What most frontends say: from 3.1 on it says when their records are written, too. Up to 3.0 the record's takes its
-place, as HAProxy warns."""
+"""What most frontends say; it says when their records are written, too."""
 
 
 def generated(
@@ -66,7 +65,7 @@ def generated(
     """Return the generator's lines where they belong; its files of SPOE go into ``folder``."""
     http = _sections(version, profile, "http", agent_port, records_port, folder, own_log)
     tcp = _sections(version, profile, "tcp", agent_port, records_port, folder, own_log)
-    own = OWN_FORMAT if own_log and version.number >= (3, 1) else ""
+    own = OWN_FORMAT if own_log else ""
     filters = [line for line in http[0].splitlines() if line.strip().startswith("filter ")]
     without = "\n".join(line for line in http[0].splitlines() if line not in filters)
     in_tcp = own.replace("httplog", "tcplog") + tcp[0].replace("profile otel-records ", f"profile {_TCP_PROFILE} ")

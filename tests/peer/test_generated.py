@@ -64,7 +64,7 @@ class RecordSocket:
     def take(self, number: int = 1) -> list[dict[str, Any]]:
         """Return the next records; fail if there are fewer within seconds, or one is not JSON."""
         self._socket.settimeout(PATIENCE)
-        return [json.loads(self._socket.recv(65_536).rstrip(b"\n\0")) for _ in range(number)]
+        return [_record(self._socket.recv(65_536)) for _ in range(number)]
 
     def one(self) -> dict[str, Any]:
         return self.take()[0]
@@ -81,6 +81,19 @@ class RecordSocket:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    """Alone in its line, or the structured data of RFC 5424 before a line of the frontend's own."""
+    text = line.decode().rstrip("\n\0")
+    if text.startswith("{"):
+        record: dict[str, Any] = json.loads(text)
+        return record
+    head, brace, rest = text.partition("{")
+    assert re.fullmatch(r"<134>1 \S+ - haproxy \d+ - ", head)
+    record, end = json.JSONDecoder().raw_decode(brace + rest)
+    assert rest[end - 1 : end] == " "
+    return record
 
 
 @pytest.fixture
@@ -494,13 +507,15 @@ def test_from_3_1_on_a_failed_tls_handshake_makes_one_record(
     assert records.rest() == []
 
 
-def test_from_3_1_on_the_log_that_was_there_stays_as_it_is(
-    start_haproxy: StartHaproxy, version: HaproxyVersion, tmp_path: Path, records: RecordSocket
+@pytest.mark.parametrize("profile", list(hc.Profile), ids=lambda profile: profile.value)
+def test_the_log_that_was_there_stays_as_it_is(
+    start_haproxy: StartHaproxy, version: HaproxyVersion, tmp_path: Path, records: RecordSocket, profile: hc.Profile
 ) -> None:
-    if version.number < (3, 1):
-        pytest.skip("up to 3.0 all log lines of a frontend have one format")
     port = free_port()
-    files = existing(version, tmp_path, "log stderr format raw local0", port, records=records.address)
+    chosen = {"profile": profile.value, "agents": [f"{LOOPBACK}:{free_port()}"], "records": records.address}
+    files = existing(version, tmp_path, "log stderr format raw local0", port, **chosen)
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
     haproxy = start_haproxy(files["haproxy.cfg"])
     assert request(port, "/other").body == b"other"
     assert records.one()["be"] == "other"

@@ -1,7 +1,8 @@
 """Take the golden records again: run each HAProxy that can be had through every ending, keep what it logs.
 
 Run by hand, from the project's folder:  python tests/records/take_golden.py [VERSION ...]
-It writes tests/golden-records/<version>.txt, a line "scenario<TAB>datagram" for each datagram.
+It writes tests/golden-records/<version>.txt, a line "scenario<TAB>datagram" for each datagram, and up to 3.0
+<version>.data, the same of records that are the structured data of log lines.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import contextlib
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +22,7 @@ import haproxy_versions  # noqa: E402 (the folders must be known first)
 from lifecycles.client import CLOSE, Visit  # noqa: E402
 from lifecycles.configuration import Lines, choose_ports, configuration  # noqa: E402
 from lifecycles.origin import Origin  # noqa: E402
-from lifecycles.run import full_listener  # noqa: E402
+from lifecycles.run import full_listener, generated  # noqa: E402
 from lifecycles.scenarios import SCENARIOS, Act, Scenario  # noqa: E402
 from peer.haproxy import Haproxy  # noqa: E402
 from peer.processes import LOOPBACK, free_port  # noqa: E402
@@ -109,22 +110,43 @@ MORE_SCENARIOS = (
 )  # fmt: skip
 
 
+AS_DATA = ("get", "post", "404", "return", "deny", "refusing", "garbage", "tcp", "strange-text")
+
+
 def take(version: haproxy_versions.HaproxyVersion) -> Iterator[tuple[str, bytes]]:
     """Run all scenarios on one HAProxy; yield scenario and datagram."""
+
+    def written(port: int, _: Path, ports: dict[str, int]) -> Lines:
+        more = MORE_FRONTENDS.format(host=LOOPBACK, http=HTTP_LINES, **ports)
+        return Lines(HTTP_LINES, TCP_LINES, HTTP_LINES, "", LOGS.format(log=f"{LOOPBACK}:{port}"), more)
+
+    return _played(version, written, (*SCENARIOS, *MORE_SCENARIOS))
+
+
+def take_as_data(version: haproxy_versions.HaproxyVersion) -> Iterator[tuple[str, bytes]]:
+    """Run some with the lines that are generated for a frontend with a log of its own."""
+
+    def written(port: int, folder: Path, ports: dict[str, int]) -> Lines:
+        return generated(version, "zero-wait", ports["closed"], port, folder, own_log=True)
+
+    return _played(version, written, [one for one in (*SCENARIOS, *MORE_SCENARIOS) if one.name in AS_DATA])
+
+
+def _played(
+    version: haproxy_versions.HaproxyVersion,
+    written: Callable[[int, Path, dict[str, int]], Lines],
+    scenarios: Iterable[Scenario],
+) -> Iterator[tuple[str, bytes]]:
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         log.bind((LOOPBACK, 0))
         origin = stack.enter_context(Origin())
         ports = {**choose_ports(), "early": free_port(), "v6": free_port(), "origin": origin.port}
         ports["full"] = stack.enter_context(full_listener())
-        logs = LOGS.format(log=f"{LOOPBACK}:{log.getsockname()[1]}")
-        more = MORE_FRONTENDS.format(host=LOOPBACK, http=HTTP_LINES, **ports)
-        lines = Lines(HTTP_LINES, TCP_LINES, HTTP_LINES, "", logs, more)
-        haproxy = Haproxy(
-            version, configuration(lines, ports), Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        )
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        haproxy = Haproxy(version, configuration(written(log.getsockname()[1], folder, ports), ports), folder)
         stack.callback(haproxy.stop)
-        for scenario in (*SCENARIOS, *MORE_SCENARIOS):
+        for scenario in scenarios:
             scenario.act(Visit(ports, traced=False))
             for datagram in datagrams(log):
                 yield scenario.name, datagram
@@ -153,6 +175,9 @@ def main() -> None:
             lines.append(name.encode() + b"\t" + text + b"\n")
         full = version.full.partition("-")[0].partition("+")[0]
         (folder / f"{full}.txt").write_bytes(b"".join(lines))
+        if version.number < (3, 1):
+            as_data = [name.encode() + b"\t" + one.rstrip(b"\n") + b"\n" for name, one in take_as_data(version)]
+            (folder / f"{full}.data").write_bytes(b"".join(as_data))
         print(full, len(lines))
 
 

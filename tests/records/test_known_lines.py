@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from bench.scenarios import RECORDED, Scenario, parse_frames
 from haproxy_telemetry.haproxyconfig.record import http_format
 from haproxy_telemetry.records import RecordError
-from haproxy_telemetry.records.known import LINE, MAX_KNOWN
+from haproxy_telemetry.records.known import DATA, LINE, MAX_KNOWN
 from haproxy_telemetry.records.parse import MAX_LINE_BYTES, parse_datagram, read_datagram
 from haproxy_telemetry.trace.http import verdict_of
 from haproxy_telemetry.trace.stream import EndOfStream
-from records.golden import VERSIONS, lines
+from records.golden import VERSIONS, WITH_DATA, as_data, lines
 
 LINES = [line for version in VERSIONS for some in lines(version).values() for line in some]
+AS_DATA = [line for version in WITH_DATA for some in as_data(version).values() for line in some]
 GET = lines("3.2.26")["get"][0]
 VALUES = st.one_of(
     st.sampled_from(
@@ -45,7 +46,7 @@ def same(datagram: bytes) -> None:
 @st.composite
 def changed(draw: st.DrawFn) -> bytes:
     """A line of HAProxy's with other values, of which each may stand where HAProxy would not write it."""
-    parts = draw(st.sampled_from(LINES)).split(b'"')
+    parts = draw(st.sampled_from(LINES + AS_DATA)).split(b'"')
     for _ in range(draw(st.integers(1, 3))):
         parts[draw(st.integers(1, len(parts) - 2))] = draw(VALUES)
     return b'"'.join(parts) + draw(st.sampled_from((b"", b"\n", b"\r\n", b"\0", b" \n\n", b"\n{")))
@@ -59,7 +60,7 @@ def test_other_values(datagram: bytes) -> None:
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    data = bytearray(draw(st.sampled_from(LINES)))
+    data = bytearray(draw(st.sampled_from(LINES + AS_DATA)))
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(data)))
         data[start : start + draw(st.integers(0, 4))] = draw(st.binary(max_size=4))
@@ -78,7 +79,20 @@ def test_haproxys_own_lines(version: str) -> None:
             same(datagram)
 
 
+@pytest.mark.parametrize("version", WITH_DATA)
+def test_haproxys_own_lines_of_structured_data(version: str) -> None:
+    for datagrams in as_data(version).values():
+        for datagram in datagrams:
+            same(datagram)
+
+
 # Else all of this would be slow and right, and nobody would notice
+
+
+@pytest.mark.parametrize("version", WITH_DATA)
+def test_structured_data_is_recognised(version: str) -> None:
+    for scenario, [datagram] in as_data(version).items():
+        assert (DATA.fullmatch(datagram) is not None) == (scenario not in ("tcp", "strange-text"))
 
 
 @pytest.mark.parametrize("scenario", RECORDED, ids=lambda one: one.name)

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from haproxy_telemetry.records import RecordError, parse_datagram, parse_record
-from haproxy_telemetry.records.parse import MAX_LINES
+from haproxy_telemetry.records.parse import MAX_LINES, read_datagram
 from haproxy_telemetry.trace.stream import EndOfStream, Identity, Request, Timers
-from records.golden import VERSIONS, lines, stream
+from records.golden import VERSIONS, WITH_DATA, as_data, lines, stream
 
 CALLER = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 PLAIN = {
@@ -139,6 +139,29 @@ def test_the_three_headers_hide_the_same_record(version: str) -> None:
     assert rfc3164.startswith(b"<142>")
     assert rfc5424.startswith(b"<150>1 ")
     assert parse_record(raw) == parse_record(rfc3164) == parse_record(rfc5424)
+
+
+@pytest.mark.parametrize("version", WITH_DATA)
+def test_structured_data_is_the_same_record_and_what_is_behind_it_says_nothing(version: str) -> None:
+    """From 2.6 to 3.0 a frontend has a log of its own beside the record so."""
+    found = as_data(version)
+    assert len(found) == 8
+    for [datagram] in found.values():
+        head, brace, rest = datagram.partition(b"{")
+        size = json.JSONDecoder().raw_decode((brace + rest).decode())[1]
+        record, own = (brace + rest)[:size], rest[size - 1 :]
+        assert own.startswith(b" 127.0.0.1:")
+        end = parse_record(record)
+        for changed in (own, own + b"\n", b"", b" ", b' {"ht":1,"id":"another"}', b' "}', own[:40]):
+            assert parse_datagram(head + record + changed) == [end]
+            assert read_datagram(head + record + changed) == [end]
+        for size in (1, 20, len(record) // 2, len(record) - 1):
+            assert errors_of(head + record[:size]) <= {"cut", "not_ours", "not_json"}
+        assert errors_of(head + record + own[1:]) == {"not_json"}
+
+
+def errors_of(datagram: bytes) -> set[str]:
+    return {one.reason if isinstance(one, RecordError) else "a stream" for one in parse_datagram(datagram)}
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -206,9 +206,9 @@ def record_steps(setup: Setup) -> Iterator[Seen]:
 
 @error(
     "record-no-end",
-    "a record of a log profile, and nothing that says when the stream's log line is due",
-    "From 3.1 on HAProxy writes all log lines of a frontend when what its own format has is known. With no format, or"
-    " with one that is complete before the end, the record is not written; 3.1.0 needs one with `log-steps`, too.",
+    "a record beside a log, and nothing that says when the stream's log lines are due",
+    "HAProxy writes all log lines of a frontend when what its own format has is known. With no format, or with one that"
+    " is complete before the end, the record is not written, or too early; 3.1.0 needs one with `log-steps`, too.",
 )
 def record_no_end(setup: Setup) -> Iterator[Seen]:
     """The frontend's own format decides, where no `log-steps` does."""
@@ -216,13 +216,13 @@ def record_no_end(setup: Setup) -> Iterator[Seen]:
         proxy = record.proxy
         line = stream_format(proxy)
         steps = proxy.last("log-steps") is not None and (line is not None or setup.at_least(3, 2))
-        if steps or not any(target.profile for target in record.targets):
+        if steps or not record.beside:
             continue
         if line is None:
             words = f"{proxy}: it has no log format, so HAProxy logs at the beginning of a connection only"
             yield Seen(proxy.place, words, "option tcplog" if proxy.mode == "tcp" else "option httplog")
         elif not is_known_at_end(own_format(proxy)):
-            words = f"{proxy}: its format is complete before the stream ends, and the record is written at the end"
+            words = f"{proxy}: its format is complete before the stream ends, and the record belongs to the end"
             yield Seen(line.place, words, "add what is known at the end to this format, as %B or %Tt")
 
 

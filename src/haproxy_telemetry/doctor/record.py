@@ -1,7 +1,7 @@
 """The end-of-stream record in a configuration: its format, where the lines go, how long they may be.
 
-Up to 3.0 the format is the proxy's `log-format`; from 3.1 on it may also be that of a `log-profile`, which a `log`
-line names.
+The format is the proxy's `log-format`, or its `log-format-sd`, which lines of RFC 5424 have; from 3.1 on it may also be
+that of a `log-profile`, which a `log` line names.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class LogTarget:
     level: str
     sampled: bool
     profile: str
+    format: str
     line: Directive
 
     @property
@@ -73,12 +74,16 @@ class LogTarget:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The record of one proxy: its format, where that stands, and where its lines go."""
+    """The record of one proxy: its format, where that stands, and where its lines go.
+
+    ``beside``: the proxy has a format of its own beside it, for other logs, and that says when lines are written.
+    """
 
     proxy: Proxy
     format: str
     place: Place
     targets: tuple[LogTarget, ...]
+    beside: bool
 
     @property
     def taking(self) -> tuple[LogTarget, ...]:
@@ -142,12 +147,16 @@ def find_record(proxy: Proxy, sections: Sequence[Section]) -> Record | None:
     line = stream_format(proxy)
     if line and line.begins("log-format") and _OURS.search(line.word(1)):
         plain = tuple(target for target in targets if not target.profile)
-        return Record(proxy, line.word(1), line.place, plain)
+        return Record(proxy, line.word(1), line.place, plain, beside=False)
+    line = proxy.last("log-format-sd")
+    if line and _OURS.search(line.word(1)):
+        having = tuple(target for target in targets if target.format == "rfc5424" and not target.profile)
+        return Record(proxy, line.word(1), line.place, having, beside=True)
     for target in targets:
         found = _profile_format(target.profile, sections) if target.profile else None
         if found:
             same = tuple(one for one in targets if one.profile == target.profile)
-            return Record(proxy, found.after("format"), found.place, same)
+            return Record(proxy, found.after("format"), found.place, same, beside=True)
     return None
 
 
@@ -266,6 +275,7 @@ def _target(line: Directive) -> LogTarget:
         level=rest[1] if len(rest) > 1 else "debug",
         sampled="sample" in parameters,
         profile=parameters.get("profile", ""),
+        format=parameters.get("format", ""),
         line=line,
     )
 

@@ -75,16 +75,31 @@ def _filter(options: Options) -> tuple[Rule, ...]:
 def _records(options: Options) -> Rule:
     address = options.records.address
     chroot = " With `chroot`, HAProxy looks for this socket inside of it." if isinstance(address, UnixAddress) else ""
-    log = f"log {target(address)} len {record.LINE_BYTES} format raw"
-    by_profile = f"{log} profile {LOG_PROFILE} local0 info"
+    log = f"log {target(address)} len {record.LINE_BYTES}"
+    why, lines = _by_profile(options, log) if options.version.has_log_profiles else _by_format(options, log)
+    return Rule(_WHY_RECORD + why + chroot, lines)
+
+
+def _by_profile(options: Options, log: str) -> tuple[str, tuple[str, ...]]:
+    """From 3.1 on each `log` line may have a format of its own."""
+    line = f"{log} format raw profile {LOG_PROFILE} local0 info"
     if options.log_steps:
-        steps = (*_some_format(options), "log-steps close")
-        return Rule(_WHY_RECORD + _WHY_PROFILE + _WHY_STEPS[options.http] + chroot, (by_profile, *steps))
-    if options.version.has_log_profiles:
-        return Rule(_WHY_RECORD + _WHY_PROFILE + _WHY_OWN_LOG + chroot, (by_profile,))
-    return Rule(
-        _WHY_RECORD + _WHY_FORMAT + chroot, (f"{log} local0 info", f"log-format {word(record_format(options))}")
-    )
+        return _WHY_PROFILE + _WHY_STEPS[options.http], (line, *_some_format(options), "log-steps close")
+    return _WHY_PROFILE + _WHEN[options.http] + _WHY_NO_STEPS, (line,)
+
+
+def _by_format(options: Options, log: str) -> tuple[str, tuple[str, ...]]:
+    """Up to 3.0 there are two formats: that of all lines, and that of the structured data in those of RFC 5424."""
+    text = word(record_format(options))
+    if options.keeps_own_log:
+        return _WHY_DATA + _WHEN[options.http], (f"{log} format rfc5424 local0 info", f"log-format-sd {text}")
+    return _WHY_FORMAT, (f"{log} format raw local0 info", f"log-format {text}")
+
+
+def _some_format(options: Options) -> tuple[str, ...]:
+    """A format for no log, where there is none: else 3.1.0 writes no record either."""
+    none = not options.keeps_own_log
+    return ("log-format %ci:%cp",) if none and options.version.tells_no_log_without_format else ()
 
 
 def record_format(options: Options) -> str:
@@ -92,12 +107,6 @@ def record_format(options: Options) -> str:
     write = record.http_format if options.http else record.tcp_format
     several = options.uses_spoe and options.workers > 1
     return write(options.service, with_worker=several, other_sizes=options.version.logs_other_sizes)
-
-
-def _some_format(options: Options) -> tuple[str, ...]:
-    """A format for no log, where there is none: else 3.1.0 writes no record either."""
-    none = options.example is not None or not options.own_log
-    return ("log-format %ci:%cp",) if none and options.version.tells_no_log_without_format else ()
 
 
 _WHY_RECORD = (
@@ -109,11 +118,17 @@ _WHY_PROFILE = (
     "Its format is the log profile at the end of the file, for this line alone: your own log lines and log-format"
     " stay as they are."
 )
-_WHY_OWN_LOG = (
-    " HAProxy writes all of them when what your format has is known: this frontend or its `defaults` must have"
-    " `option httplog`, or a log-format with something that is known at the end only, as %B or %Tt; and no `option"
-    " logasap`. `log-steps close` would write it in any case, but your own log would then say <BADREQ> for %r."
+_WHY_DATA = (
+    "It travels as the structured data of RFC 5424, which log lines in other forms have no place for: your own log"
+    " lines and log-format stay as they are."
 )
+_WHEN = {
+    http: " HAProxy writes all of them when what your format has is known: this frontend or its `defaults` must have"
+    f" `option {option}`, or a log-format with something that is known at the end only, as %B or %Tt; and no `option"
+    " logasap`."
+    for http, option in ((True, "httplog"), (False, "tcplog"))
+}
+_WHY_NO_STEPS = " `log-steps close` would write it in any case, but your own log would then say <BADREQ> for %r."
 _WHY_STEPS = {
     True: " `log-steps close` writes it at the end of the stream. Take it out if this frontend gets a log of its own,"
     " and say `option httplog`: with `log-steps` HAProxy keeps no request line, and %r is <BADREQ>.",
@@ -121,7 +136,6 @@ _WHY_STEPS = {
     " keep that one and see that it names close.",
 }
 _WHY_FORMAT = (
-    "Up to 3.0 all log lines of a frontend have one format: your own logs get these lines of JSON too (from 3.1 on"
-    " they need not). It takes the place of a log-format or `option httplog` of yours. `option logasap` would write"
-    " it too early."
+    "Up to 3.0 all log lines of a frontend have one format: logs of this frontend get these lines of JSON too. If it"
+    " gets a log of its own, make these lines again without --no-own-log. `option logasap` would write it too early."
 )

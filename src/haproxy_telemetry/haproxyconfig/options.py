@@ -139,13 +139,18 @@ class Options:
         return self.profile is Profile.DETAILED or (self.profile is Profile.STANDARD and self.http)
 
     @property
+    def keeps_own_log(self) -> bool:
+        """There is a log beside the records that has to stay as it is."""
+        return self.own_log and self.example is None
+
+    @property
     def log_steps(self) -> bool:
         """The record is written by `log-steps close`, at every end.
 
         Not where a log of HTTP requests is written beside it: from 3.1 to 3.5-dev5 HAProxy then keeps no request line,
         and %r of that log says <BADREQ>; with the step `request` it keeps none of the captured headers.
         """
-        return self.version.has_log_profiles and not (self.http and self.own_log and self.example is None)
+        return self.version.has_log_profiles and not (self.http and self.keeps_own_log)
 
     @property
     def servers(self) -> tuple[ListenAddress, ...]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from typing import Final, final
 
+from haproxy_telemetry.records.syslog import DATA_HEADER
 from haproxy_telemetry.trace.stream import EndOfStream, Identity, Timers
 
 MAX_KNOWN: Final = 1024
@@ -47,35 +48,39 @@ def _member(key: bytes, value: bytes) -> bytes:
     return b'"' + key + b'":"' + value + b'",'
 
 
-LINE: Final = re.compile(
-    b"".join(
-        (
-            rb'\{"ht":1,(?:"w":"[0-9]*",)?',
-            _member(b"id", b"(" + _PLAIN + b")"),
-            _member(b"up", b"(" + _PLAIN + b")"),
-            b"(?:" + _member(b"svc", b"(" + _READ + b")") + b")?",
-            _member(b"tp", b"(" + _PLAIN + b")"),
-            _member(b"link", b"(" + _PLAIN + b")"),
-            _member(b"ts", b"(" + _TEXT + b")"),
-            _member(b"t0", b"(" + _MICROSECONDS + b")"),
-            _member(b"t1", b"(" + _MICROSECONDS + b")"),
-            rb'"T":\[(' + _LAP * 4 + rb'"[0-9]{1,9}"),"' + _PLAIN + rb'"\],',
-            b"(" + b"".join([_member(key, _READ) for key in (b"st", b"tc", b"fe", b"be", b"srv")]) + b")",
-            _member(b"ci", b"(" + _PLAIN + b")"),
-            _member(b"cp", rb"([0-9]{1,5})"),
-            b"(" + b"".join([_member(key, _READ) for key in (b"si", b"sp")]) + b")",
-            _member(b"B", b"(" + _SIZE + b")"),
-            _member(b"U", b"(" + _SIZE + b")"),
-            b"(" + b"".join([_member(key, _READ) for key in (b"rc", b"m", b"v")]) + b")",
-            _member(b"uri", b"(" + _TEXT + b")"),
-            _member(b"host", b"(" + _TEXT + b")"),
-            _member(b"ua", b"(" + _TEXT + b")"),
-            rb'("tls":"[01]","err":"' + _READ + b'")',
-            rb'(?:,"held":"([0-9]{0,9}|-)")?\}[\r\n\0 ]*+',
-        )
+_RECORD: Final = b"".join(
+    (
+        rb'\{"ht":1,(?:"w":"[0-9]*",)?',
+        _member(b"id", b"(" + _PLAIN + b")"),
+        _member(b"up", b"(" + _PLAIN + b")"),
+        b"(?:" + _member(b"svc", b"(" + _READ + b")") + b")?",
+        _member(b"tp", b"(" + _PLAIN + b")"),
+        _member(b"link", b"(" + _PLAIN + b")"),
+        _member(b"ts", b"(" + _TEXT + b")"),
+        _member(b"t0", b"(" + _MICROSECONDS + b")"),
+        _member(b"t1", b"(" + _MICROSECONDS + b")"),
+        rb'"T":\[(' + _LAP * 4 + rb'"[0-9]{1,9}"),"' + _PLAIN + rb'"\],',
+        b"(" + b"".join([_member(key, _READ) for key in (b"st", b"tc", b"fe", b"be", b"srv")]) + b")",
+        _member(b"ci", b"(" + _PLAIN + b")"),
+        _member(b"cp", rb"([0-9]{1,5})"),
+        b"(" + b"".join([_member(key, _READ) for key in (b"si", b"sp")]) + b")",
+        _member(b"B", b"(" + _SIZE + b")"),
+        _member(b"U", b"(" + _SIZE + b")"),
+        b"(" + b"".join([_member(key, _READ) for key in (b"rc", b"m", b"v")]) + b")",
+        _member(b"uri", b"(" + _TEXT + b")"),
+        _member(b"host", b"(" + _TEXT + b")"),
+        _member(b"ua", b"(" + _TEXT + b")"),
+        rb'("tls":"[01]","err":"' + _READ + b'")',
+        rb'(?:,"held":"([0-9]{0,9}|-)")?\}',
     )
 )
+_END: Final = rb"[\r\n\0 ]*+"
+
+LINE: Final = re.compile(_RECORD + _END)
 """A line in HTTP mode, in the order of ``haproxyconfig/record.py``. What is cut out is listed in ``parse.py``."""
+
+DATA: Final = re.compile(DATA_HEADER + _RECORD + rb"(?: [^\n]*+)?" + _END)
+"""The same as structured data, with a log line of the frontend's own behind it."""
 
 
 @final

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from haproxy_telemetry.records.errors import BAD_VALUE, MISSING_FIELD, NOT_OURS, TOO_LONG, RecordError
-from haproxy_telemetry.records.known import LINE, know, known, laps_of, number_of, unescaped, unescaped_often
+from haproxy_telemetry.records.known import DATA, LINE, know, known, laps_of, number_of, unescaped, unescaped_often
 from haproxy_telemetry.records.line import Line, decode
-from haproxy_telemetry.records.syslog import strip_header
+from haproxy_telemetry.records.syslog import record_of
 from haproxy_telemetry.trace.stream import EndOfStream, Identity, Request, Timers
 
 MAX_LINE_BYTES: Final = 65_536
@@ -29,7 +29,8 @@ _MAX_US: Final = _INT64_MAX // _US
 
 def parse_datagram(datagram: bytes) -> list[EndOfStream | RecordError]:
     """Return what each line of a datagram says, in order; what is past a limit makes one ``too_long``."""
-    cut = LINE.fullmatch(datagram) if len(datagram) <= MAX_LINE_BYTES else None
+    alone = datagram.startswith(b"{")
+    cut = (LINE if alone else DATA).fullmatch(datagram) if len(datagram) <= MAX_LINE_BYTES else None
     if cut is not None:
         end = _like_others(datagram, cut.groups(b""))
         if end is not None:
@@ -62,7 +63,7 @@ def parse_record(datagram: bytes) -> EndOfStream:
     """
     if len(datagram) > MAX_LINE_BYTES:
         raise RecordError(TOO_LONG)
-    record = strip_header(datagram.rstrip(b"\r\n\0 "))
+    record = record_of(datagram.rstrip(b"\r\n\0 "))
     if not record:
         raise RecordError(NOT_OURS)
     return _stream(decode(record))

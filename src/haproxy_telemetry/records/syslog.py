@@ -1,4 +1,7 @@
-"""Where the record begins in a log line: behind RFC 3164, RFC 5424, another of HAProxy's headers, or none.
+"""Where the record is in a log line: behind RFC 3164, RFC 5424, another of HAProxy's headers, or none.
+
+In RFC 5424 it may also be what stands for the structured data (`log-format-sd`), with a log line of the frontend's
+own behind it.
 
 The header is matched from the first byte on, never searched for: a line of somebody else may carry our JSON in
 a URI or a header that a stranger chose, and must not pass for a record.
@@ -20,13 +23,27 @@ _HOST = rb"(?:[!-~]++ )?"
 _TAG = rb"[!-9;-Z\\^-~]++(?:\[[!-Z\\^-~]*+\])?+: ?"  # the tag may hold neither a colon nor a bracket
 _BSD = _TIME + rb" (?:" + _HOST + _TAG + rb")?"
 _ELEMENT = rb'\[(?:[^"\]\\]|"(?:[^"\\]|\\.)*+")*+\]'
-_IETF = rb"1 (?:[!-~]++ ){5}(?:-|(?:" + _ELEMENT + rb")++) (?:\xef\xbb\xbf)?"
+_FIELDS = rb"1 (?:[!-~]++ ){5}"
+"""Version, time, host, program, process and message id."""
+_IETF = _FIELDS + rb"(?:-|(?:" + _ELEMENT + rb")++) (?:\xef\xbb\xbf)?"
 _HEADER = re.compile(_PRIORITY + rb"(?:" + _IETF + rb"|" + _BSD + rb"|" + _TAG + rb")?(?=" + MARK + rb")", re.DOTALL)
 
+DATA_HEADER: Final = _PRIORITY + _FIELDS
+"""What stands before a record that is the structured data, as a regular expression."""
+_BEFORE_DATA = re.compile(DATA_HEADER + rb"(?=" + MARK + rb")")
+_DATA = re.compile(rb'\{[^"{}]*+(?:"(?:[^"\\]|\\.)*+"[^"{}]*+)*+\}(?= |$)', re.DOTALL)
 
-def strip_header(line: bytes) -> bytes:
-    """Return the record of a log line, from its first brace on, or ``b""`` if it holds none."""
+
+def record_of(line: bytes) -> bytes:
+    """Return the record of a log line, or ``b""`` if it holds none.
+
+    It is what follows its header; as structured data it ends where its object does, or is cut.
+    """
     if line.startswith(MARK):
         return line
+    before = _BEFORE_DATA.match(line)
+    if before is not None:
+        data = _DATA.match(line, before.end())
+        return line[before.end() :] if data is None else data.group()
     match = _HEADER.match(line)
     return b"" if match is None else line[match.end() :]

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, final
 from zlib import crc32
 
 from haproxy_telemetry.records.parse import MAX_LINES
-from haproxy_telemetry.records.syslog import strip_header
+from haproxy_telemetry.records.syslog import record_of
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.workers.messages import Offer, Take
 
@@ -35,7 +35,7 @@ class Whose(NamedTuple):
 
 def whose(line: bytes) -> Whose:
     """Say whose a line is. One that is no record is anybody's: who takes it counts it."""
-    record = strip_header(line)
+    record = record_of(line)
     named = _WORKER.match(record)
     worker = None if named is None else int(named[1] or UNKNOWN)
     stream = _ID.search(record, 0, 256)
