@@ -50,7 +50,7 @@ MAY_IMPORT = {
         "stats",
         "logs",
     },
-    "recorder": {"spop", "stats"},
+    "recorder": {"records", "spop", "stats"},
     "session": {"agent", "engines", "spop", "faults"},
     "conversation": {"native", "recorder", "session", "acktimes", "agent", "clock", "turn"},
     "turn": set[str](),

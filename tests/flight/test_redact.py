@@ -14,6 +14,7 @@ from haproxy_telemetry.recorder.redact import Redactor
 from haproxy_telemetry.spop.describe import describe_frame
 from haproxy_telemetry.spop.frames import parse_header
 from haproxy_telemetry.spop.messages import parse_messages
+from records.golden import WITH_DATA, as_data
 from server.running_agent import made, message
 from spop.captures import GOLDEN, VERSIONS, lines_of
 
@@ -132,6 +133,7 @@ def test_what_cannot_be_read_is_not_let_through() -> None:
     assert b"secret" not in R.frame(made(0, b"secret")[4:])
     assert R.frame(b"\x03") == b"?"
     assert b"secret" not in R.record(b"<134>haproxy[1]: GET /secret")
+    assert b"secret" not in R.record(b'{"ht":1,"uri":"/"} GET /secret')
 
 
 @given(st.binary(max_size=200))
@@ -161,6 +163,14 @@ def test_pieces_are_redacted_together(version: str) -> None:
         [name for name, _ in one.arguments] for one in after
     ]
     assert payload != original
+
+
+@pytest.mark.parametrize("version", WITH_DATA)
+def test_of_a_line_with_a_log_behind_its_record_the_record_is_left(version: str) -> None:
+    for [datagram] in as_data(version).values():
+        text = datagram[datagram.index(b"{") :].decode()
+        record = text[: json.JSONDecoder().raw_decode(text)[1]].encode()
+        assert R.record(datagram + b"\n") == R.record(record + b"\n") != b"?" * len(record) + b"\n"
 
 
 def test_a_record_keeps_its_shape() -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from hashlib import shake_128
 from typing import Final, TypeAlias, final
 
+from haproxy_telemetry.records.syslog import record_of
 from haproxy_telemetry.spop.errors import SpopError
 from haproxy_telemetry.spop.frames import FIN, FrameType, parse_header
 from haproxy_telemetry.spop.messages import parse_string
@@ -175,12 +176,12 @@ class Redactor:
     # Records
 
     def record(self, datagram: bytes) -> bytes:
-        """Return a datagram of HAProxy's log with placeholders; a line that is no record is not let through."""
+        """Return a datagram's records with placeholders; what else HAProxy's log says is not let through."""
         return b"\n".join([self._record(line) for line in datagram.split(b"\n")])
 
     def _record(self, line: bytes) -> bytes:
         try:
-            told = json.loads(line[line.index(b"{") :].rstrip(b"\0\r "))
+            told = json.loads(record_of(line.rstrip(b"\0\r ")))
         except (ValueError, RecursionError):
             return _UNREAD * len(line)
         if not isinstance(told, dict):
