@@ -186,6 +186,12 @@ BROKEN = [
         fix="%B",
     ),
     Broken(
+        "record-form",
+        "log 127.0.0.1:7514 len 8192 format raw local0 info",
+        ("log-format " + RECORD, "option httplog\n    log-format-sd " + RECORD),
+        fix="log 127.0.0.1:7514 len 8192 format rfc5424 local0 info",
+    ),
+    Broken(
         "steps-lose-request",
         "log-steps close",
         ("    default_backend", "    log-steps close\n    default_backend"),
@@ -397,6 +403,8 @@ def profiled(own: str) -> str:
         ("option tcplog", {}),
         ('log-format "%ci %ST %{+Q}r %B"', {}),
         ("log-format '%ci %[bytes_out]'", {}),
+        ("log-format '%{+json}o %(client)ci %(bytes)B %(t)Tt'", {}),
+        ("log-format '%ci %[date,ltime(%B)]'", {"record-no-end": "as %B or %Tt"}),
         ('log-format "%ci %ST %{+Q}r %tsc %rt"', {"record-no-end": "as %B or %Tt"}),
         ("", {"record-no-end": "option httplog"}),
         ("mode tcp", {"record-no-end": "option tcplog"}),
@@ -421,9 +429,9 @@ def test_from_3_1_on_something_says_when_the_record_is_written(tmp_path: Path, o
     ("own", "form", "found"),
     [
         ("option httplog", "rfc5424", []),
-        ("option httplog", "raw", ["record-elsewhere"]),
+        ("option httplog", "raw", ["record-form"]),
         ("", "rfc5424", ["record-no-end"]),
-        ('log-format "%ci %ST"', "rfc5424", ["record-no-end"]),
+        ('log-format "%ci %ST"', "rfc5424", []),  # what the record needs is waited for, too
     ],
 )
 def test_a_record_as_structured_data(tmp_path: Path, own: str, form: str, found: list[str]) -> None:
@@ -431,6 +439,40 @@ def test_a_record_as_structured_data(tmp_path: Path, own: str, form: str, found:
     setup = admit(tmp_path, replaced(proxy, "format raw local0 info", f"format {form} local0 info"), version="2.8")
     assert [record.proxy.name for record in setup.written] == ["web"]
     assert [finding.kind.id for finding in findings_of(setup)] == found
+
+
+def test_structured_data_elsewhere_gets_a_line_of_its_form_and_nobody_elses(tmp_path: Path) -> None:
+    data = replaced(PROXY, f"log-format {RECORD}", f"option httplog\n    log-format-sd {RECORD}")
+    proxy = replaced(data, "    log 127.0.0.1:7514 len 8192 format raw local0 info\n", "    log 10.0.0.1:514 local0\n")
+    [finding] = findings_of(admit(tmp_path, proxy, version="2.8"))
+    assert (finding.kind.id, finding.fix) == (
+        "record-elsewhere", "log 127.0.0.1:7514 len 8192 format rfc5424 local0 info",
+    )  # fmt: skip
+
+
+def test_a_profile_that_writes_the_record_counts_before_structured_data_that_nobody_gets(tmp_path: Path) -> None:
+    proxy = profiled(f"option httplog\n    log-format-sd {RECORD}")
+    assert findings_of(admit(tmp_path, proxy, version="3.2")) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [
+        ("", []),
+        ("    log 10.0.0.1:514 local0\n", ["steps-lose-request"]),
+        ("    log 10.0.0.1:514 profile q local0\n", ["steps-lose-request"]),
+        ("    log 10.0.0.1:514 profile records local0\n", []),
+    ],
+)
+def test_steps_lose_the_request_line_of_a_log_that_is_written(tmp_path: Path, other: str, found: list[str]) -> None:
+    proxy = replaced(profiled("option httplog\n    log-steps close"), "capture.req.uri", "var(txn.uri)")
+    proxy = replaced(proxy, "    unique-id-format", "    http-request set-var(txn.uri) path\n    unique-id-format")
+    proxy = replaced(proxy, "    log global\n", other)
+    proxy = replaced(
+        proxy, "log-profile records\n", "log-profile q\n    on any format '%ci %(line)r'\n\nlog-profile records\n"
+    )
+    findings = findings_of(admit(tmp_path, proxy, version="3.2"))
+    assert [finding.kind.id for finding in findings] == found
 
 
 @pytest.mark.parametrize(("version", "ids"), [("3.1.0", ["record-no-end"]), ("3.2", [])])

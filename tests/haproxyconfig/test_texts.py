@@ -48,7 +48,7 @@ def test_the_users_log_format_is_never_taken(version: str) -> None:
     log = next(line for line in lines if line.startswith("log "))
     assert not any(line.startswith("log-format ") for line in lines)
     if version < "3.1":
-        assert log == "log 127.0.0.1:7514 len 8192 format rfc5424 local0 info"
+        assert log == "log 127.0.0.1:7514 len 16384 format rfc5424 local0 info"
         assert len([line for line in lines if line.startswith("log-format-sd ")]) == 1
     else:
         assert log == "log 127.0.0.1:7514 len 8192 format raw profile otel-records local0 info"

@@ -90,7 +90,7 @@ def _record(line: bytes) -> dict[str, Any]:
         record: dict[str, Any] = json.loads(text)
         return record
     head, brace, rest = text.partition("{")
-    assert re.fullmatch(r"<134>1 \S+ - haproxy \d+ - ", head)
+    assert re.fullmatch(r"<134>1 \S+ \S+ haproxy \d+ - ", head)
     record, end = json.JSONDecoder().raw_decode(brace + rest)
     assert rest[end - 1 : end] == " "
     return record
@@ -352,15 +352,17 @@ def test_whatever_a_client_sends_the_record_is_json_of_one_line(
 
 
 def test_the_longest_record_fits_into_its_line(
-    start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, records: RecordSocket
+    start_haproxy: StartHaproxy, version: HaproxyVersion, tmp_path: Path, records: RecordSocket
 ) -> None:
     """Each of these bytes takes as many in JSON as any can: six for a control character, two for a quote."""
-    running = Running(start_haproxy, version, origin, records=records.address, service="s" * 64)
+    port = free_port()
+    config = existing(version, tmp_path, "", port, records=records.address, service="s" * 64)["haproxy.cfg"]
+    start_haproxy(config.replace("global\n", "global\n    log-send-hostname " + "h" * 200 + "\n", 1))
     host = b"\x01" if version.number < (2, 8) else b"h"  # later ones refuse it in a host
     headers = [b"host: " + host * 2500, b"user-agent: " + b"\x02" * 2500, b"traceparent: " + VALID.encode() ,
                b"tracestate: a=" + b'"' * 510]  # fmt: skip
     head = b"\r\n".join([b"A" * 100 + b" /" + b'"' * 4000 + b" HTTP/1.1", *headers])
-    exchange(running.port, head + b"\r\n\r\n")
+    exchange(port, head + b"\r\n\r\n")
     line = records.one()
     assert (line["uri"], line["m"], line["ts"]) == ("/" + '"' * 2047, "A" * 32, "a=" + '"' * 510)
     assert (line["host"], line["ua"], line["v"]) == (host.decode() * 128, "\x02" * 200, "HTTP/1.1")
@@ -525,6 +527,26 @@ def test_the_log_that_was_there_stays_as_it_is(
     lines = [line for line in haproxy.output.splitlines() if " web " in line]
     whole = f'{{{LOOPBACK}:{port}}} "GET /other HTTP/1.1"'
     assert [line.rpartition(" 0/0 ")[2] for line in lines] == [whole, '"<BADREQ>"']
+
+
+def test_a_log_that_was_complete_early_waits_for_the_record_or_the_record_is_lost(
+    start_haproxy: StartHaproxy, version: HaproxyVersion, origin: Origin, tmp_path: Path, records: RecordSocket
+) -> None:
+    """Up to 3.0 HAProxy waits for what the record needs; from 3.1 on not for what a log profile needs: see `doctor`."""
+    port = free_port()
+    config = existing(version, tmp_path, "log stderr format raw local0", port, records=records.address)["haproxy.cfg"]
+    config = config.replace("option httplog", "log-format 'web %ci %ST'")
+    config = config.replace(
+        "http-request return status 200 content-type text/plain string app", f"server s1 {LOOPBACK}:{origin.port}"
+    )
+    haproxy = start_haproxy(config)
+    assert request(port, "/").status == 200
+    wait_until(lambda: f"web {LOOPBACK} 200" in haproxy.output, "the line of the log")
+    if version.number < (3, 1):
+        assert int(records.one()["B"]) > 0
+    assert request(port, "/other").status == 200  # HAProxy's own answer, and its record, come behind
+    assert records.one()["be"] == "other"
+    assert records.rest() == []
 
 
 @pytest.mark.parametrize("profile", ["detailed", "zero-wait"])

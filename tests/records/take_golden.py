@@ -110,7 +110,10 @@ MORE_SCENARIOS = (
 )  # fmt: skip
 
 
-AS_DATA = ("get", "post", "404", "return", "deny", "refusing", "garbage", "tcp", "strange-text")
+AS_DATA = (
+    "get", "post", "404", "return", "deny", "garbage", "tcp", "strange-text", "half-request", "request-timeout",
+    "bad-request",
+)  # fmt: skip
 
 
 def take(version: haproxy_versions.HaproxyVersion) -> Iterator[tuple[str, bytes]]:

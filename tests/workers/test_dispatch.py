@@ -49,6 +49,7 @@ class Workers:
     [
         (line("2"), 2),
         (b"<134>" + line("2"), 2),
+        (b"<134>1 2026-11-30T10:42:37.577419+00:00 - haproxy 1 - " + line("2") + b' {"ht":1,"w":"3"}', 2),
         (line(""), UNKNOWN),
         (line(None), None),
         (line("x"), None),

@@ -172,7 +172,7 @@ def _records(facts: Facts) -> Link:
         "nothing",
         0,
         None,
-        f"no record has come to {facts.records}. The frontend needs the `log` and `log-format` lines that"
+        f"no record has come to {facts.records}. The frontend needs the `log` line and the format that"
         " `haproxy-telemetry config` writes, with this address",
     )
 

@@ -48,7 +48,7 @@ class WrongOption(click.ClickException):
               help="The mode of the frontends.")  # fmt: skip
 @click.option("--no-cache", is_flag=True, help="HAProxy's cache is not used: allows two more events on 3.2 and 3.3.")
 @click.option("--no-own-log", is_flag=True,
-              help="The frontends have no log but the records: from 3.1 on no end is without one.")  # fmt: skip
+              help="The frontends have no log but the records: every end has one from 3.1 on.")  # fmt: skip
 @click.option("--haproxy", metavar="PATH", help="The HAProxy to ask for its version. Default: the one on PATH.")
 @click.option("--haproxy-version", metavar="VERSION", help="Write for this version and ask nobody.")
 @click.option("--example", is_flag=True, help="A complete haproxy.cfg; needs --bind and --origin.")

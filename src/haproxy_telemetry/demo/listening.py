@@ -13,13 +13,16 @@ _ANY = "00000000"
 
 
 def listens(group: int, port: int, proc: Path = Path("/proc")) -> bool:
-    """Say whether a process of the process group listens on 127.0.0.1:``port``; ``True`` where it cannot be known."""
+    """Say whether a process of the process group listens on 127.0.0.1:``port``; ``True`` where it cannot be known.
+
+    A program with file capabilities does not let its files be seen.
+    """
     try:
         table = (proc / "net" / "tcp").read_text()
-    except OSError:
+        wanted = {f"socket:[{inode}]" for inode in _listening(table, port)}
+        return any(not wanted.isdisjoint(_open_files(proc, pid)) for pid in _members(proc, group))
+    except (FileNotFoundError, PermissionError):
         return True
-    wanted = {f"socket:[{inode}]" for inode in _listening(table, port)}
-    return any(not wanted.isdisjoint(_open_files(proc, pid)) for pid in _members(proc, group))
 
 
 def _listening(table: str, port: int) -> Iterator[str]:
@@ -39,8 +42,8 @@ def _members(proc: Path, group: int) -> Iterator[str]:
 
 
 def _open_files(proc: Path, pid: str) -> Iterator[str]:
-    """Yield what its file descriptors lead to; nothing of a process that has ended, or that is another user's."""
-    with contextlib.suppress(OSError):
+    """Yield what its file descriptors lead to; nothing of a process that has ended."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for entry in (proc / pid / "fd").iterdir():
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 yield str(entry.readlink())

@@ -8,6 +8,10 @@ from haproxy_telemetry.doctor.configuration import Directive
 from haproxy_telemetry.doctor.findings import Seen, error, warning
 from haproxy_telemetry.doctor.proxies import Proxy, parse_server_address
 from haproxy_telemetry.doctor.record import (
+    BY_DATA,
+    BY_FORMAT,
+    BY_PROFILE,
+    DATA_FORM,
     DEFAULT_LENGTH,
     TRAFFIC_LEVEL,
     LogTarget,
@@ -17,6 +21,7 @@ from haproxy_telemetry.doctor.record import (
     in_haproxy,
     is_known_at_end,
     is_same,
+    log_formats,
     needed_length,
     own_format,
     stream_format,
@@ -46,7 +51,7 @@ def record_missing(setup: Setup) -> Iterator[Seen]:
             continue
         for proxy in setup.entrances(one.proxy):
             if proxy not in writers:
-                words = f"{proxy}: its streams never end for the agent, no log-format or log-profile writes the record"
+                words = f"{proxy}: its streams never end for the agent, no log line of it is the record"
                 yield Seen(proxy.place, words, GENERATOR)
 
 
@@ -61,19 +66,32 @@ def record_elsewhere(setup: Setup) -> Iterator[Seen]:
         if any(_arrives(target, setup) for target in record.targets):
             continue
         where = ", ".join(target.written for target in record.taking) or "nowhere: there is no log line for it"
-        nearest = record.nearest
         yield Seen(
             record.log_place,
             f"{record.proxy}: the record goes to {where}; the agent takes records at"
             f" {' and '.join(map(str, setup.records))}",
-            _to_agent(nearest, in_haproxy(setup.records[0])),
+            _to_agent(record, in_haproxy(setup.records[0])),
         )
 
 
-def _to_agent(nearest: LogTarget | None, address: str) -> str:
+def _to_agent(record: Record, address: str) -> str:
+    nearest = record.nearest
     if nearest:
         return nearest.corrected(address, max(nearest.length, LONG_ENOUGH))
-    return f"log {address} len {LONG_ENOUGH} format raw local0 {TRAFFIC_LEVEL}"
+    return f"log {address} len {LONG_ENOUGH} format {record.form} local0 {TRAFFIC_LEVEL}"
+
+
+@error(
+    "record-form",
+    "a record that is structured data, and a `log` line that has no place for it",
+    "Only lines in the form of RFC 5424 have what `log-format-sd` says.",
+)
+def record_form(setup: Setup) -> Iterator[Seen]:
+    """The line that reaches the agent is not `format rfc5424`."""
+    for record, target in _arriving(setup):
+        if record.kind == BY_DATA and target.format != DATA_FORM:
+            words = f"log {target.written}: the record is in log-format-sd, and lines of this form do not have it"
+            yield Seen(target.line.place, words, target.formed(DATA_FORM))
 
 
 def _arrives(target: LogTarget, setup: Setup) -> bool:
@@ -83,7 +101,8 @@ def _arrives(target: LogTarget, setup: Setup) -> bool:
 @error(
     "record-cut",
     "a log line too short for the record",
-    "HAProxy cuts a log line at `len` bytes, 1024 by default. A record that is cut is no JSON any more and is lost.",
+    "HAProxy cuts a log line at `len` bytes, 1024 by default, and leaves structured data out that does not fit. Such a"
+    " record is lost.",
 )
 def record_cut(setup: Setup) -> Iterator[Seen]:
     """`len` is less than a record can have."""
@@ -173,7 +192,7 @@ def record_names_no_worker(setup: Setup) -> Iterator[Seen]:
             yield Seen(
                 record.place,
                 f"{record.proxy}: the agent has several workers, and the record does not say which has the stream",
-                "haproxy-telemetry config --workers N   prints the log-format that says it",
+                "haproxy-telemetry config --workers N   prints the format that says it",
             )
 
 
@@ -207,8 +226,8 @@ def record_steps(setup: Setup) -> Iterator[Seen]:
 @error(
     "record-no-end",
     "a record beside a log, and nothing that says when the stream's log lines are due",
-    "HAProxy writes all log lines of a frontend when what its own format has is known. With no format, or with one that"
-    " is complete before the end, the record is not written, or too early; 3.1.0 needs one with `log-steps`, too.",
+    "HAProxy writes no log line for a frontend without a format. What a log profile needs is not waited for: its line"
+    " is written when the frontend's own format is complete, and if that is before the end there is no record.",
 )
 def record_no_end(setup: Setup) -> Iterator[Seen]:
     """The frontend's own format decides, where no `log-steps` does."""
@@ -216,12 +235,12 @@ def record_no_end(setup: Setup) -> Iterator[Seen]:
         proxy = record.proxy
         line = stream_format(proxy)
         steps = proxy.last("log-steps") is not None and (line is not None or setup.at_least(3, 2))
-        if steps or not record.beside:
+        if steps or record.kind == BY_FORMAT:
             continue
         if line is None:
             words = f"{proxy}: it has no log format, so HAProxy logs at the beginning of a connection only"
             yield Seen(proxy.place, words, "option tcplog" if proxy.mode == "tcp" else "option httplog")
-        elif not is_known_at_end(own_format(proxy)):
+        elif record.kind == BY_PROFILE and not is_known_at_end(own_format(proxy)):
             words = f"{proxy}: its format is complete before the stream ends, and the record belongs to the end"
             yield Seen(line.place, words, "add what is known at the end to this format, as %B or %Tt")
 
@@ -233,9 +252,9 @@ def record_no_end(setup: Setup) -> Iterator[Seen]:
     " nothing. With the step `request` it has no captured headers in what it logs later.",
 )
 def steps_lose_request(setup: Setup) -> Iterator[Seen]:
-    """The frontend's own log, or the record."""
+    """A log of the frontend, or the record."""
     for record, line, steps in _with_steps(setup):
-        formats = (own_format(record.proxy), record.format)
+        formats = log_formats(record, setup.sections)
         if not {"request", "all"} & set(steps) and any(has_request_line(text) for text in formats):
             words = f"{record.proxy}: with these log-steps HAProxy's logs have no request line"
             yield Seen(line.place, words, "take this line out: with option httplog the end is what is logged")
@@ -282,6 +301,7 @@ def _writers(setup: Setup) -> Iterator[Proxy]:
 CHECKS = (
     record_missing,
     record_elsewhere,
+    record_form,
     record_cut,
     record_uri_cut,
     record_level,

@@ -44,7 +44,7 @@ def haproxy_too_old(setup: Setup) -> Iterator[Seen]:
     "nothing-traced",
     "no message that the agent reads, and no record",
     "Nothing in this configuration tells the agent about streams. It reads messages whose names begin with"
-    " `opentracing:` or `otel:`, and log lines that the generated `log-format` writes.",
+    " `opentracing:` or `otel:`, and log lines that the generated format writes.",
 )
 def nothing_traced(setup: Setup) -> Iterator[Seen]:
     """No engine of ours and no record; where an engine could not be read, that is the finding."""
@@ -54,7 +54,7 @@ def nothing_traced(setup: Setup) -> Iterator[Seen]:
     words = f"the SPOE engines {names} have no message for the agent" if names else "there is no SPOE filter"
     yield Seen(
         setup.filters[0].place if setup.filters else None,
-        f"{words}, and no log-format writes the record: nothing is traced",
+        f"{words}, and no log line writes the record: nothing is traced",
         "haproxy-telemetry config standard   prints the lines that are needed",
     )
 

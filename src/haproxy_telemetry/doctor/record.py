@@ -31,16 +31,36 @@ ITEM_CHARS = 24
 _FORMAT_OPTIONS = {"httplog": "%r %B", "httpslog": "%r %B", "tcplog": "%B"}
 """What the two questions about a format must know of them."""
 
+BY_FORMAT = "log-format"
+BY_DATA = "log-format-sd"
+BY_PROFILE = "log-profile"
+DATA_FORM = "rfc5424"
+"""The form of log lines that have structured data."""
+DATA_HEADER_CHARS = 100
+"""Before it: priority, time, host, program, process."""
+
 _OURS = re.compile(r'"ht"\s*:\s*1\b')
-_ITEM = re.compile(r"%(?:\{[^}]*\})?(?:\[((?:[^\[\]]|\[[^\]]*\])*)\]|[A-Za-z]+)")
-_LOGGED_URI = re.compile(r"capture\.req\.uri|%(\{[^}]*\})?(r|HU|HPO?|HQ)\b")
-_REQUEST_LINE = re.compile(r"capture\.req\.(uri|method|ver)|%(\{[^}]*\})?(r|H[MUVQ]|HPO?)\b")
+_PERCENT = r"%(?:\([^)]*\))?(?:\{[^}]*\})?"  # a name, from 3.0 on, and flags
+_ITEM = re.compile(_PERCENT + r"(?:\[((?:[^\[\]]|\[[^\]]*\])*)\]|[A-Za-z]+)")
+_LOGGED_URI = re.compile(r"capture\.req\.uri|" + _PERCENT + r"(r|HU|HPO?|HQ)\b")
+_REQUEST_LINE = re.compile(r"capture\.req\.(uri|method|ver)|" + _PERCENT + r"(r|H[MUVQ]|HPO?)\b")
 _KNOWN_AT_END = re.compile(
-    r"%(\{[^}]*\})?(B|U|ID|T[Racdhiqrtuw]|ts|ac|bc|bq|fc|rc|sc|sq)\b|\b(bytes_in|bytes_out|timer\.(data|total|user))\b"
+    _PERCENT + r"((B|U|ID|T[Racdhiqrtuw]|ts|ac|bc|bq|fc|rc|sc|sq)\b"
+    r"|\[(bytes_(in|out)|re[qs]\.bytes_(in|out)|\w+\.timer\.(data|total|user))\b)"
 )
 _VARIABLE = re.compile(r"(?<![-\w])var\(([\w.]+)")
 _TEXT = re.compile(r"json\(|req\.f?hdr|capture\.req\.hdr")
 _FIRST_BYTES = re.compile(r"bytes\(0,(\d+)\)")
+
+
+def _with(words: Sequence[str], parameter: str, value: str) -> list[str]:
+    """Return the words behind an address with a parameter, which stands first if it was not there."""
+    found = list(words)
+    if parameter in found[:-1]:
+        found[found.index(parameter) + 1] = value
+    else:
+        found[:0] = [parameter, value]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +83,31 @@ class LogTarget:
 
     def corrected(self, address: str, length: int) -> str:
         """Return the line with another address and length, and everything else as it is."""
-        words = list(self.line.words)
-        words[1] = address
-        if "len" in words[:-1]:
-            words[words.index("len") + 1] = str(length)
-        else:
-            words[2:2] = ["len", str(length)]
-        return " ".join(words)
+        return " ".join([self.line.words[0], address, *_with(self.line.words[2:], "len", str(length))])
+
+    def formed(self, form: str) -> str:
+        """Return the line in another form."""
+        return " ".join([*self.line.words[:2], *_with(self.line.words[2:], "format", form)])
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """The record of one proxy: its format, where that stands, and where its lines go.
 
-    ``beside``: the proxy has a format of its own beside it, for other logs, and that says when lines are written.
+    ``kind``: what gives the format. ``logs``: all that the proxy's logs go to, the record's among them.
     """
 
     proxy: Proxy
     format: str
     place: Place
     targets: tuple[LogTarget, ...]
-    beside: bool
+    kind: str
+    logs: tuple[LogTarget, ...]
+
+    @property
+    def form(self) -> str:
+        """The `format` that its `log` line needs."""
+        return DATA_FORM if self.kind == BY_DATA else "raw"
 
     @property
     def taking(self) -> tuple[LogTarget, ...]:
@@ -93,7 +117,8 @@ class Record:
     @property
     def nearest(self) -> LogTarget | None:
         """The target that was most likely meant for the agent."""
-        return next((target for target in self.taking if target.address), None)
+        fitting = (target for target in self.taking if self.kind != BY_DATA or target.format == DATA_FORM)
+        return next((target for target in fitting if target.address), None)
 
     @property
     def log_place(self) -> Place:
@@ -147,17 +172,26 @@ def find_record(proxy: Proxy, sections: Sequence[Section]) -> Record | None:
     line = stream_format(proxy)
     if line and line.begins("log-format") and _OURS.search(line.word(1)):
         plain = tuple(target for target in targets if not target.profile)
-        return Record(proxy, line.word(1), line.place, plain, beside=False)
-    line = proxy.last("log-format-sd")
-    if line and _OURS.search(line.word(1)):
-        having = tuple(target for target in targets if target.format == "rfc5424" and not target.profile)
-        return Record(proxy, line.word(1), line.place, having, beside=True)
+        return Record(proxy, line.word(1), line.place, plain, BY_FORMAT, targets)
     for target in targets:
         found = _profile_format(target.profile, sections) if target.profile else None
         if found:
             same = tuple(one for one in targets if one.profile == target.profile)
-            return Record(proxy, found.after("format"), found.place, same, beside=True)
+            return Record(proxy, found.after("format"), found.place, same, BY_PROFILE, targets)
+    line = proxy.last("log-format-sd")
+    if line and _OURS.search(line.word(1)):
+        plain = tuple(target for target in targets if not target.profile)
+        return Record(proxy, line.word(1), line.place, plain, BY_DATA, targets)
     return None
+
+
+def log_formats(record: Record, sections: Sequence[Section]) -> list[str]:
+    """Return the formats in which the proxy's logs are written at the end of a stream, the record's among them."""
+    formats = [record.format]
+    for target in record.logs:
+        line = _profile_line(target.profile, sections, re.compile("")) if target.profile else None
+        formats.append(line.after("format") if line else own_format(record.proxy))
+    return formats
 
 
 def stream_format(proxy: Proxy) -> Directive | None:
@@ -179,20 +213,25 @@ def own_format(proxy: Proxy) -> str:
 
 def is_known_at_end(text: str) -> bool:
     """Whether what has this format can be written at the end of the stream only (HAProxy's `LW_BYTES`)."""
-    return _KNOWN_AT_END.search(text) is not None
+    return any(_KNOWN_AT_END.match(item) for item in _items_of(text))
 
 
 def has_request_line(text: str) -> bool:
     """Whether this format has the request line or a part of it, as HAProxy keeps it for logs."""
-    return _REQUEST_LINE.search(text) is not None
+    return any(_REQUEST_LINE.search(item) for item in _items_of(text))
 
 
 def _profile_format(name: str, sections: Sequence[Section]) -> Directive | None:
+    """Return the line of a log profile that writes the record."""
+    return _profile_line(name, sections, _OURS)
+
+
+def _profile_line(name: str, sections: Sequence[Section], having: re.Pattern[str]) -> Directive | None:
     """`on close` wins over `on any`; the lines are the profile's."""
     lines = [line for one in sections if (one.kind, one.name) == ("log-profile", name) for line in one.lines]
     for step in ("close", "any"):
         for line in lines:
-            if line.begins("on", step) and _OURS.search(line.after("format")):
+            if line.begins("on", step) and line.after("format") and having.search(line.after("format")):
                 return line
     return None
 
@@ -215,7 +254,7 @@ def needed_length(record: Record, uri: int, bounds: dict[str, int]) -> int:
     ``bounds`` are those of variables. Escaping can make any text longer: a line that is cut is counted by the
     agent and lost, so this is what a configuration must have, not what is always enough.
     """
-    literal = len(_ITEM.sub("", record.format))
+    literal = len(_ITEM.sub("", record.format)) + (DATA_HEADER_CHARS if record.kind == BY_DATA else 0)
     return literal + sum(_room(item, uri, bounds) for item in _items(record))
 
 
@@ -231,7 +270,11 @@ def variable_bounds(lines: Sequence[Directive]) -> dict[str, int]:
 
 
 def _items(record: Record) -> list[str]:
-    return [found.group(0) for found in _ITEM.finditer(record.format)]
+    return _items_of(record.format)
+
+
+def _items_of(text: str) -> list[str]:
+    return [found.group(0) for found in _ITEM.finditer(text)]
 
 
 def _room(item: str, uri: int, bounds: dict[str, int]) -> int:

@@ -75,14 +75,14 @@ def _filter(options: Options) -> tuple[Rule, ...]:
 def _records(options: Options) -> Rule:
     address = options.records.address
     chroot = " With `chroot`, HAProxy looks for this socket inside of it." if isinstance(address, UnixAddress) else ""
-    log = f"log {target(address)} len {record.LINE_BYTES}"
+    log = f"log {target(address)} len"
     why, lines = _by_profile(options, log) if options.version.has_log_profiles else _by_format(options, log)
     return Rule(_WHY_RECORD + why + chroot, lines)
 
 
 def _by_profile(options: Options, log: str) -> tuple[str, tuple[str, ...]]:
     """From 3.1 on each `log` line may have a format of its own."""
-    line = f"{log} format raw profile {LOG_PROFILE} local0 info"
+    line = f"{log} {record.LINE_BYTES} format raw profile {LOG_PROFILE} local0 info"
     if options.log_steps:
         return _WHY_PROFILE + _WHY_STEPS[options.http], (line, *_some_format(options), "log-steps close")
     return _WHY_PROFILE + _WHEN[options.http] + _WHY_NO_STEPS, (line,)
@@ -92,8 +92,11 @@ def _by_format(options: Options, log: str) -> tuple[str, tuple[str, ...]]:
     """Up to 3.0 there are two formats: that of all lines, and that of the structured data in those of RFC 5424."""
     text = word(record_format(options))
     if options.keeps_own_log:
-        return _WHY_DATA + _WHEN[options.http], (f"{log} format rfc5424 local0 info", f"log-format-sd {text}")
-    return _WHY_FORMAT, (f"{log} format raw local0 info", f"log-format {text}")
+        return _WHY_DATA.format(option=_OPTION[options.http]), (
+            f"{log} {record.DATA_LINE_BYTES} format rfc5424 local0 info",
+            f"log-format-sd {text}",
+        )
+    return _WHY_FORMAT, (f"{log} {record.LINE_BYTES} format raw local0 info", f"log-format {text}")
 
 
 def _some_format(options: Options) -> tuple[str, ...]:
@@ -120,20 +123,23 @@ _WHY_PROFILE = (
 )
 _WHY_DATA = (
     "It travels as the structured data of RFC 5424, which log lines in other forms have no place for: your own log"
-    " lines and log-format stay as they are."
+    " lines and log-format stay as they are, and are written at the end of the stream. This frontend or its `defaults`"
+    " must have a log-format or `{option}`, and no `option logasap`. It takes the place of a log-format-sd of yours;"
+    " other log lines in `format rfc5424` show it, too."
 )
+_OPTION = {True: "option httplog", False: "option tcplog"}
 _WHEN = {
     http: " HAProxy writes all of them when what your format has is known: this frontend or its `defaults` must have"
-    f" `option {option}`, or a log-format with something that is known at the end only, as %B or %Tt; and no `option"
+    f" `{option}`, or a log-format with something that is known at the end only, as %B or %Tt; and no `option"
     " logasap`."
-    for http, option in ((True, "httplog"), (False, "tcplog"))
+    for http, option in _OPTION.items()
 }
 _WHY_NO_STEPS = " `log-steps close` would write it in any case, but your own log would then say <BADREQ> for %r."
 _WHY_STEPS = {
     True: " `log-steps close` writes it at the end of the stream. Take it out if this frontend gets a log of its own,"
     " and say `option httplog`: with `log-steps` HAProxy keeps no request line, and %r is <BADREQ>.",
     False: " `log-steps close` writes it (and them) at the end of the stream; if you have a `log-steps` line already,"
-    " keep that one and see that it names close.",
+    " keep that one and see that it names close. 3.1.0 writes none where there is no log-format or `option tcplog`.",
 }
 _WHY_FORMAT = (
     "Up to 3.0 all log lines of a frontend have one format: logs of this frontend get these lines of JSON too. If it"

@@ -5,7 +5,7 @@ outside goes through `json(utf8s)`. (HAProxy's own JSON encoding, 3.0 and later,
 are.) `%{-M}o`: nothing is nothing, not "-".
 
 What comes from outside is bounded, so that the longest record there can be fits into the line: HAProxy cuts a
-longer one, and a cut record is lost.
+longer one, or leaves it out where it is structured data, and the record is lost.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from typing import Final
 
 LINE_BYTES: Final = 8192
 """`log … len`. HAProxy's own default is 1024."""
+
+DATA_LINE_BYTES: Final = 16_384
+"""The same where a header stands before the record, with a host's name perhaps, and a log line behind it."""
 
 METHOD_BYTES: Final = 32
 TARGET_BYTES: Final = 2048

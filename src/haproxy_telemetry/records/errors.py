@@ -13,10 +13,10 @@ BAD_VALUE: Final = "bad_value"
 TOO_LONG: Final = "too_long"
 
 _SENTENCES: Final[dict[str, str]] = {
-    NOT_OURS: "the line is not a record of the generated log-format, version 1",
-    CUT: "the record ends in the middle: give HAProxy's log line more room (log ADDRESS len 8192 ...)",
-    NOT_JSON: "the record is not valid JSON: take the log-format as generated, texts through json(utf8s)",
-    NOT_UTF8: "the record is not valid UTF-8: take the log-format as generated, texts through json(utf8s)",
+    NOT_OURS: "the line is not a record of the generated format, version 1",
+    CUT: "the record does not fit into its line: give HAProxy's log line more room (log ADDRESS len 16384 ...)",
+    NOT_JSON: "the record is not valid JSON: take the format as generated, texts through json(utf8s)",
+    NOT_UTF8: "the record is not valid UTF-8: take the format as generated, texts through json(utf8s)",
     MISSING_FIELD: "the record lacks a field",
     BAD_VALUE: "a field of the record has a value that HAProxy does not write there",
     TOO_LONG: "the datagram holds more than any that HAProxy sends",

@@ -1,6 +1,6 @@
 """Lines that are like one that was read before: of them only what differs is read.
 
-HAProxy writes millions of lines by one ``log-format``, and most of what they say is a few names, a status, a way to
+HAProxy writes millions of lines by one format, and most of what they say is a few names, a status, a way to
 end. Here a line in the order of the generated format is cut at what differs from stream to stream; what is left
 over is known by its bytes, with what the reader (``parse.py``) made of it once. So all that a value may be, and what
 it means, is written down there, and a line that is cut here says the same as if it had been read

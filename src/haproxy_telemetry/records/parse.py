@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from haproxy_telemetry.records.errors import BAD_VALUE, MISSING_FIELD, NOT_OURS, TOO_LONG, RecordError
+from haproxy_telemetry.records.errors import BAD_VALUE, CUT, MISSING_FIELD, NOT_OURS, TOO_LONG, RecordError
 from haproxy_telemetry.records.known import DATA, LINE, know, known, laps_of, number_of, unescaped, unescaped_often
 from haproxy_telemetry.records.line import Line, decode
-from haproxy_telemetry.records.syslog import record_of
+from haproxy_telemetry.records.syslog import is_left_out, record_of
 from haproxy_telemetry.trace.stream import EndOfStream, Identity, Request, Timers
 
 MAX_LINE_BYTES: Final = 65_536
@@ -63,9 +63,10 @@ def parse_record(datagram: bytes) -> EndOfStream:
     """
     if len(datagram) > MAX_LINE_BYTES:
         raise RecordError(TOO_LONG)
-    record = record_of(datagram.rstrip(b"\r\n\0 "))
+    line = datagram.rstrip(b"\r\n\0 ")
+    record = record_of(line)
     if not record:
-        raise RecordError(NOT_OURS)
+        raise RecordError(CUT if is_left_out(line) else NOT_OURS)
     return _stream(decode(record))
 
 

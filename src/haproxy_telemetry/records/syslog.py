@@ -28,22 +28,34 @@ _FIELDS = rb"1 (?:[!-~]++ ){5}"
 _IETF = _FIELDS + rb"(?:-|(?:" + _ELEMENT + rb")++) (?:\xef\xbb\xbf)?"
 _HEADER = re.compile(_PRIORITY + rb"(?:" + _IETF + rb"|" + _BSD + rb"|" + _TAG + rb")?(?=" + MARK + rb")", re.DOTALL)
 
-DATA_HEADER: Final = _PRIORITY + _FIELDS
+DATA_HEADER: Final = rb"<\d{1,3}+>" + _FIELDS
 """What stands before a record that is the structured data, as a regular expression."""
 _BEFORE_DATA = re.compile(DATA_HEADER + rb"(?=" + MARK + rb")")
 _DATA = re.compile(rb'\{[^"{}]*+(?:"(?:[^"\\]|\\.)*+"[^"{}]*+)*+\}(?= |$)', re.DOTALL)
+_NO_DATA = re.compile(rb"<\d{1,3}+>1 (?:[!-~]++ ){4}-")
 
 
 def record_of(line: bytes) -> bytes:
     """Return the record of a log line, or ``b""`` if it holds none.
 
-    It is what follows its header; as structured data it ends where its object does, or is cut.
+    It is what follows its header; as structured data it ends where its object does, or where the line is cut.
     """
+    before = None if line.startswith(MARK) else _BEFORE_DATA.match(line)
+    if before is None:
+        return record_on(line)
+    data = _DATA.match(line, before.end())
+    return line[before.end() :] if data is None else data.group()
+
+
+def record_on(line: bytes) -> bytes:
+    """Return a log line from its record on, with whatever is behind it; ``b""`` if it holds none."""
     if line.startswith(MARK):
         return line
-    before = _BEFORE_DATA.match(line)
-    if before is not None:
-        data = _DATA.match(line, before.end())
-        return line[before.end() :] if data is None else data.group()
-    match = _HEADER.match(line)
+    match = _BEFORE_DATA.match(line) or _HEADER.match(line)
     return b"" if match is None else line[match.end() :]
+
+
+def is_left_out(line: bytes) -> bool:
+    """Say whether HAProxy has left the record out: structured data that does not fit is not cut, and all behind it goes
+    with it."""
+    return _NO_DATA.fullmatch(line) is not None

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, final
 from zlib import crc32
 
 from haproxy_telemetry.records.parse import MAX_LINES
-from haproxy_telemetry.records.syslog import record_of
+from haproxy_telemetry.records.syslog import record_on
 from haproxy_telemetry.stats import Stats
 from haproxy_telemetry.workers.messages import Offer, Take
 
@@ -35,7 +35,7 @@ class Whose(NamedTuple):
 
 def whose(line: bytes) -> Whose:
     """Say whose a line is. One that is no record is anybody's: who takes it counts it."""
-    record = record_of(line)
+    record = record_on(line)
     named = _WORKER.match(record)
     worker = None if named is None else int(named[1] or UNKNOWN)
     stream = _ID.search(record, 0, 256)
