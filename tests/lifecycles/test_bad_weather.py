@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -66,8 +67,12 @@ def wait_for_health(lab: Laboratory) -> None:
     wait_until(lambda: lab.haproxy.output.count(" is UP") >= lab.haproxy.output.count(" is DOWN"), "the agent to be up")
 
 
-def wait_for_frames(lab: Laboratory, number: int) -> None:
-    wait_until(lambda: lab.agent.totals().get("frames_answered", 0) >= number, f"{number} late events")
+def frame_came(lab: Laboratory, number: int) -> bool:
+    """Whether so many events were answered, within seconds. A busy machine may keep HAProxy from asking at all."""
+    deadline = time.monotonic() + 3
+    while (answered := lab.agent.totals().get("frames_answered", 0)) < number and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return bool(answered >= number)
 
 
 def test_the_agent_may_be_killed_and_no_request_notices(version: HaproxyVersion, tmp_path: Path) -> None:
@@ -127,17 +132,21 @@ def test_a_record_may_come_before_the_events_of_its_stream(version: HaproxyVersi
     with LateRelay(0.05) as relay, laboratory(version, "standard", tmp_path, spoe_port=relay.port) as lab:
         relay.target = lab.agent.port
         wait_for_health(lab)
-        streams = []
-        for number in range(1, 6):
+        streams: list[Stream] = []
+        late: list[Stream] = []
+        while len(late) < 5 and len(streams) < 20:
             streams.append(ask(lab.ports))
             # One at a time: those behind it on the connection would be held back longer than the agent waits.
-            wait_for_frames(lab, number)
+            if frame_came(lab, len(late) + 1):
+                late.append(streams[-1])
+        assert len(late) == 5
         for stream in streams:
             assert stream.status == 200
-            assert whole(lab.agent, stream).root.attributes["haproxy.spoe.error"] == 1
-        assert len(lab.agent.traces) == 5
+            error = whole(lab.agent, stream).root.attributes["haproxy.spoe.error"]
+            assert error == 1 or stream not in late
+        assert len(lab.agent.traces) == len(streams)
         totals = lab.agent.totals()
-        assert totals["records"] == 5
+        assert totals["records"] == len(streams)
         assert "frames_dropped.late" not in totals, "it was joined to its record, which had waited"
 
 
