@@ -137,7 +137,8 @@ def staying(newest: str, tmp_path: Path) -> Iterator[Staying]:
 Spans = dict[tuple[str, str], dict[str, Any]]
 
 NAMES = {"server": "SERVER", "client": "CLIENT"}
-DROPPED_ON = {"2.6": ("TCP response", "HTTP response")}  # by the generator: facts of the version, see docs/profiles.md
+# By the generator: facts of the version, see docs/profiles.md.
+DROPPED_ON = {"2.6": ("TCP response", "HTTP response")} | dict.fromkeys(("3.4", "3.5"), ("TCP response",))
 
 
 def spans_of(trace: dict[str, Any], profile: str) -> Spans:
@@ -153,8 +154,11 @@ def spans_of(trace: dict[str, Any], profile: str) -> Spans:
 def drawing(profile: str, version: str) -> list[tuple[str, str | None]]:
     if profile != "detailed":
         return [(name, parent) for name, parent, *_ in STREAM]
-    left = [one for one in DRAWING if one[0] not in DROPPED_ON.get(version, ())]
-    return [(name, parent) for name, parent, *_ in [*left, ("receive request", DRAWING[0][0], 0, 1), *UPSTREAM]]
+    dropped = DROPPED_ON.get(version, ())
+    above = {name: parent for name, parent, *_ in DRAWING}
+    left = [(name, above[parent or ""] if parent in dropped else parent) for name, parent in above.items()]
+    more = [(name, parent) for name, parent, *_ in [("receive request", DRAWING[0][0], 0, 1), *UPSTREAM]]
+    return [one for one in left if one[0] not in dropped] + more
 
 
 @pytest.mark.timeout(120)

@@ -150,18 +150,22 @@ def hello_with(text: bytes, instead: bytes) -> Behaviour:
     return lambda talk, _: talk.write(serialize_agent_hello(16_380, []).replace(text, instead))
 
 
+BOTH = [("", "first"), ("", "second")]
+
 CASES = {
     "none of them": Case({EVER: [YES]}, acked(answer())),
     "disconnect 0": Case({EVER: [("256", "")], (3, 1): [("257", "")]}, disconnect(0)),
     "disconnect 13": Case({EVER: [("269", "")]}, disconnect(13)),
     "disconnect 200": Case({EVER: [("456", "")]}, disconnect(200)),
-    "close": Case({EVER: [("257", "")]}, lambda talk, _: talk.close()),
+    "close": Case(
+        {EVER: [("257", "")], (3, 1): [("257", ""), TIMEOUT], (3, 2): [("257", "")]}, lambda talk, _: talk.close()
+    ),
     "reset": Case({EVER: [("257", "")], (3, 1): [("257", ""), TIMEOUT]}, lambda talk, _: talk.reset()),
     "no ack": Case({EVER: [TIMEOUT]}, silent),
     "unknown stream": Case({EVER: [YES], (3, 1): [TIMEOUT]}, unknown_stream_first),
     "unknown frame": Case({EVER: [YES], (3, 1): [TIMEOUT]}, unknown_frame_first),
     "unknown type": Case({EVER: [YES], (3, 1): [TIMEOUT, YES]}, unknown_type_first),
-    "second ack": Case({EVER: [("", "first")], (3, 1): [("", "first"), ("", "second")]}, twice),
+    "second ack": Case({EVER: [("", "first")], (3, 1): [("256", ""), *BOTH], (3, 2): BOTH}, twice),
     "ack without fin": Case({EVER: [("256", "")], (3, 1): [TIMEOUT]}, unfinished),
     "truncated action": Case({EVER: [YES]}, acked(answer() + answer(b"later")[:-2])),
     "unknown action": Case({EVER: [YES]}, faulty(b"\x09\x03\x02\x05other\x00")),
