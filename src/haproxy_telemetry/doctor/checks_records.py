@@ -9,7 +9,6 @@ from haproxy_telemetry.doctor.findings import Seen, error, warning
 from haproxy_telemetry.doctor.proxies import Proxy, parse_server_address
 from haproxy_telemetry.doctor.record import (
     BY_DATA,
-    BY_FORMAT,
     BY_PROFILE,
     DATA_FORM,
     DEFAULT_LENGTH,
@@ -232,15 +231,12 @@ def record_steps(setup: Setup) -> Iterator[Seen]:
 def record_no_end(setup: Setup) -> Iterator[Seen]:
     """The frontend's own format decides, where no `log-steps` does."""
     for record in setup.written:
-        proxy = record.proxy
-        line = stream_format(proxy)
-        steps = proxy.last("log-steps") is not None and (line is not None or setup.at_least(3, 2))
-        if steps or record.kind == BY_FORMAT:
-            continue
-        if line is None:
+        proxy, line = record.proxy, stream_format(record.proxy)
+        steps = proxy.last("log-steps") is not None
+        if line is None and not (steps and setup.at_least(3, 2)):
             words = f"{proxy}: it has no log format, so HAProxy logs at the beginning of a connection only"
             yield Seen(proxy.place, words, "option tcplog" if proxy.mode == "tcp" else "option httplog")
-        elif record.kind == BY_PROFILE and not is_known_at_end(own_format(proxy)):
+        elif line and record.kind == BY_PROFILE and not steps and not is_known_at_end(own_format(proxy)):
             words = f"{proxy}: its format is complete before the stream ends, and the record belongs to the end"
             yield Seen(line.place, words, "add what is known at the end to this format, as %B or %Tt")
 

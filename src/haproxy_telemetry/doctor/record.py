@@ -53,16 +53,6 @@ _TEXT = re.compile(r"json\(|req\.f?hdr|capture\.req\.hdr")
 _FIRST_BYTES = re.compile(r"bytes\(0,(\d+)\)")
 
 
-def _with(words: Sequence[str], parameter: str, value: str) -> list[str]:
-    """Return the words behind an address with a parameter, which stands first if it was not there."""
-    found = list(words)
-    if parameter in found[:-1]:
-        found[found.index(parameter) + 1] = value
-    else:
-        found[:0] = [parameter, value]
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class LogTarget:
     """One `log` line that counts for a proxy; ``level`` is the least urgent one that goes there."""
@@ -174,7 +164,9 @@ def find_record(proxy: Proxy, sections: Sequence[Section]) -> Record | None:
         plain = tuple(target for target in targets if not target.profile)
         return Record(proxy, line.word(1), line.place, plain, BY_FORMAT, targets)
     for target in targets:
-        found = _profile_format(target.profile, sections) if target.profile else None
+        found = next(
+            (line for line in _profile_lines(target.profile, sections) if _OURS.search(line.after("format"))), None
+        )
         if found:
             same = tuple(one for one in targets if one.profile == target.profile)
             return Record(proxy, found.after("format"), found.place, same, BY_PROFILE, targets)
@@ -189,7 +181,7 @@ def log_formats(record: Record, sections: Sequence[Section]) -> list[str]:
     """Return the formats in which the proxy's logs are written at the end of a stream, the record's among them."""
     formats = [record.format]
     for target in record.logs:
-        line = _profile_line(target.profile, sections, re.compile("")) if target.profile else None
+        line = next(_profile_lines(target.profile, sections), None)
         formats.append(line.after("format") if line else own_format(record.proxy))
     return formats
 
@@ -221,19 +213,14 @@ def has_request_line(text: str) -> bool:
     return any(_REQUEST_LINE.search(item) for item in _items_of(text))
 
 
-def _profile_format(name: str, sections: Sequence[Section]) -> Directive | None:
-    """Return the line of a log profile that writes the record."""
-    return _profile_line(name, sections, _OURS)
+def _profile_lines(name: str, sections: Sequence[Section]) -> Iterator[Directive]:
+    """Yield the lines of a log profile with a format for the end of a stream: `on close` wins over `on any`.
 
-
-def _profile_line(name: str, sections: Sequence[Section], having: re.Pattern[str]) -> Directive | None:
-    """`on close` wins over `on any`; the lines are the profile's."""
+    A `log` line that names no profile has none of them.
+    """
     lines = [line for one in sections if (one.kind, one.name) == ("log-profile", name) for line in one.lines]
     for step in ("close", "any"):
-        for line in lines:
-            if line.begins("on", step) and line.after("format") and having.search(line.after("format")):
-                return line
-    return None
+        yield from (line for line in lines if line.begins("on", step) and line.after("format"))
 
 
 def uri_length(sections: Sequence[Section]) -> int:
@@ -321,6 +308,16 @@ def _target(line: Directive) -> LogTarget:
         format=parameters.get("format", ""),
         line=line,
     )
+
+
+def _with(words: Sequence[str], parameter: str, value: str) -> list[str]:
+    """Return the words behind an address with a parameter, which stands first if it was not there."""
+    found = list(words)
+    if parameter in found[:-1]:
+        found[found.index(parameter) + 1] = value
+    else:
+        found[:0] = [parameter, value]
+    return found
 
 
 def _parameters(line: Directive) -> tuple[dict[str, str], list[str]]:

@@ -101,8 +101,8 @@ def _by_format(options: Options, log: str) -> tuple[str, tuple[str, ...]]:
 
 def _some_format(options: Options) -> tuple[str, ...]:
     """A format for no log, where there is none: else 3.1.0 writes no record either."""
-    none = not options.keeps_own_log
-    return ("log-format %ci:%cp",) if none and options.version.tells_no_log_without_format else ()
+    wanted = options.version.tells_no_log_without_format and not options.keeps_own_log
+    return ("log-format %ci:%cp",) if wanted else ()
 
 
 def record_format(options: Options) -> str:

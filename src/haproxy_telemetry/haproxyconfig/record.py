@@ -56,7 +56,6 @@ _SIZES: Final = {
     True: (("B", "%[res.bytes_out]"), ("U", "%[bytes_in]")),
 }
 """To the client and from it; by whether the version's %B and %U are something else."""
-_RETRIES: Final = (("rc", "%rc"),)
 _REQUEST: Final = (
     ("m", _text("m")),
     ("v", "%[var(txn.otel_v)]"),
@@ -77,16 +76,19 @@ def http_format(service: str = "", *, with_worker: bool = False, other_sizes: bo
     times = (("t0", "%[var(txn.otel_t0)]"), ("t1", "%[date(0,us)]"))
     end = (("st", "%ST"), ("tc", "%tsc"))
     timers = ("%TR", "%Tw", "%Tc", "%Tr", "%Ta", "%Tt")
-    where = _WHERE + _SIZES[other_sizes] + _RETRIES
-    return _object(_identity(service, with_worker) + _CALLER + times, timers, end + where + _REQUEST + _SPOE)
+    after = end + _where(other_sizes) + _REQUEST + _SPOE
+    return _object(_identity(service, with_worker) + _CALLER + times, timers, after)
 
 
 def tcp_format(service: str = "", *, with_worker: bool = False, other_sizes: bool = False) -> str:
     """Return the log-format of frontends in TCP mode: no request, no status, and Tt is all the time there was."""
     times = (("t1", "%[date(0,us)]"),)
     timers = ("-1", "%Tw", "%Tc", "-1", "%Tt", "%Tt")
-    where = _WHERE + _SIZES[other_sizes] + _RETRIES
-    return _object(_identity(service, with_worker) + times, timers, (("tc", "%ts"), *where, *_SPOE))
+    return _object(_identity(service, with_worker) + times, timers, (("tc", "%ts"), *_where(other_sizes), *_SPOE))
+
+
+def _where(other_sizes: bool) -> tuple[tuple[str, str], ...]:
+    return (*_WHERE, *_SIZES[other_sizes], ("rc", "%rc"))
 
 
 def _identity(service: str, with_worker: bool) -> tuple[tuple[str, str], ...]:

@@ -40,19 +40,25 @@ def record_of(line: bytes) -> bytes:
 
     It is what follows its header; as structured data it ends where its object does, or where the line is cut.
     """
-    before = None if line.startswith(MARK) else _BEFORE_DATA.match(line)
-    if before is None:
-        return record_on(line)
-    data = _DATA.match(line, before.end())
-    return line[before.end() :] if data is None else data.group()
+    begin, as_data = _begin(line)
+    data = _DATA.match(line, begin) if as_data else None
+    return line[begin:] if data is None else data.group()
 
 
 def record_on(line: bytes) -> bytes:
     """Return a log line from its record on, with whatever is behind it; ``b""`` if it holds none."""
+    return line[_begin(line)[0] :]
+
+
+def _begin(line: bytes) -> tuple[int, bool]:
+    """Return where the record begins, the line's end if nowhere, and whether it is structured data."""
     if line.startswith(MARK):
-        return line
-    match = _BEFORE_DATA.match(line) or _HEADER.match(line)
-    return b"" if match is None else line[match.end() :]
+        return 0, False
+    before = _BEFORE_DATA.match(line)
+    if before is not None:
+        return before.end(), True
+    header = _HEADER.match(line)
+    return len(line) if header is None else header.end(), False
 
 
 def is_left_out(line: bytes) -> bool:
