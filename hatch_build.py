@@ -62,6 +62,10 @@ INTERPRETED = {
 }
 """Those that the patterns name and that are left as they are, with the reason."""
 
+MYPY = ("--config-file=", "--strict", "--ignore-missing-imports", "--follow-imports=silent")
+"""Where wheels are built there is nothing of what the package needs: to mypy all of that is ``Any``, and who uses it,
+which is never compiled, is wrong then. `make check` is where types are held."""
+
 LIBRARY = f"{PACKAGE}_core"
 """All compiled code is in one library, ``haproxy_telemetry_core__mypyc``: modules call each other without Python."""
 
@@ -125,8 +129,7 @@ def compile_modules(root: Path, work: Path) -> dict[Path, str]:
     os.environ["MYPYPATH"] = SOURCES
     try:
         extensions = mypycify(
-            # What is not installed where wheels are built is not compiled either: `make check` is where types are held.
-            ["--config-file=", "--strict", "--ignore-missing-imports", f"--cache-dir={work}/mypy", *sources],
+            [*MYPY, f"--cache-dir={work}/mypy", *sources],
             opt_level="2",
             debug_level="0",
             multi_file=True,  # one file of C takes the compiler a gigabyte and its time

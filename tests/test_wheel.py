@@ -48,6 +48,17 @@ def test_without_a_compiler_the_wheel_is_for_any_python_and_says_so(
     assert page <= set(names)
 
 
+@pytest.mark.skipif(COMPILED_HERE, reason="of the sources")
+@pytest.mark.timeout(300)
+def test_types_hold_where_nothing_is_installed_that_the_package_needs(tmp_path: Path) -> None:
+    """As in the environment in which pip builds: mypyc refused the sources there, and people ran them interpreted."""
+    sources = [str(path.relative_to(ROOT)) for path in hatch_build.compiled_sources(ROOT)]
+    command = [sys.executable, "-m", "mypy", *hatch_build.MYPY, "--no-site-packages", f"--cache-dir={tmp_path}"]
+    environ = {**os.environ, "MYPYPATH": hatch_build.SOURCES}
+    done = subprocess.run([*command, *sources], cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
 def test_it_runs_as_it_was_asked_for() -> None:
     """Else `make test-compiled` could test the sources, and nobody would notice."""
     assert how_it_runs() == EXPECTED
